@@ -1,0 +1,60 @@
+#include "tensor/memory.h"
+
+#include <cstdlib>
+#include <new>
+
+#include "tensor/error.h"
+
+namespace rein {
+namespace {
+
+std::atomic<std::size_t> live_bytes{0};
+std::atomic<std::size_t> peak_bytes{0};
+std::atomic<bool> poison{false};
+
+void account(std::size_t bytes) {
+  const std::size_t now = live_bytes.fetch_add(bytes) + bytes;
+  std::size_t peak = peak_bytes.load();
+  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now)) {
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
+  require(device.is_cpu(), "memory", "no allocator for device ", device.text());
+  constexpr std::size_t alignment = 64;
+  const std::size_t padded = (bytes + alignment - 1) / alignment * alignment;
+  auto* data = static_cast<std::byte*>(std::aligned_alloc(alignment, padded == 0 ? alignment : padded));
+  if (data == nullptr) fail_runtime("memory", "out of memory: could not allocate ", bytes, " bytes on the CPU");
+  auto storage = std::shared_ptr<Storage>(new Storage);
+  storage->data_ = data;
+  storage->bytes_ = bytes;
+  account(bytes);
+  return storage;
+}
+
+std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes, std::function<void()> release) {
+  auto storage = std::shared_ptr<Storage>(new Storage);
+  storage->data_ = static_cast<std::byte*>(data);
+  storage->bytes_ = bytes;
+  storage->release_ = std::move(release);
+  return storage;
+}
+
+Storage::~Storage() {
+  if (release_) {
+    release_();
+  } else {
+    std::free(data_);
+    live_bytes.fetch_sub(bytes_);
+  }
+}
+
+MemoryStats memory_stats(Device) { return {live_bytes.load(), peak_bytes.load()}; }
+void reset_peak_memory(Device) { peak_bytes.store(live_bytes.load()); }
+
+void poison_new_tensors(bool on) { poison.store(on); }
+bool poisoning_new_tensors() { return poison.load(std::memory_order_relaxed); }
+
+}  // namespace rein

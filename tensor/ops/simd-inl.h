@@ -1,0 +1,59 @@
+// Loops over a row of any length for Highway kernels: full vectors first, then single lanes with the same code.
+// Include after hwy/highway.h in a foreach_target file; T = float or double, so f64 checks the code that f32 runs.
+#if defined(REIN_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef REIN_SIMD_INL_H
+#undef REIN_SIMD_INL_H
+#else
+#define REIN_SIMD_INL_H
+#endif
+
+#include <cmath>
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load(D d, const T* p) { return hn::LoadU(d, p); }
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void store(hn::Vec<D> v, D d, T* p) { hn::StoreU(v, d, p); }
+
+HWY_INLINE float sqrt_of(float x) { return __builtin_sqrtf(x); }
+HWY_INLINE double sqrt_of(double x) { return __builtin_sqrt(x); }
+
+// body(tag, i): tag is a full vector tag for the bulk and a one-lane tag for the tail.
+template <class D, class F>
+HWY_INLINE void for_each_lane(D d, std::int64_t count, F&& body) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) body(d, i);
+  const hn::CappedTag<hn::TFromD<D>, 1> one;
+  for (; i < count; ++i) body(one, i);
+}
+
+// Sum of term(tag, i) over i in [0, count): four vector accumulators, then lanes, then the tail; a fixed order.
+template <class T, class F>
+HWY_INLINE T sum_of(std::int64_t count, F&& term) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+  std::int64_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    s0 = hn::Add(s0, term(d, i));
+    s1 = hn::Add(s1, term(d, i + lanes));
+    s2 = hn::Add(s2, term(d, i + 2 * lanes));
+    s3 = hn::Add(s3, term(d, i + 3 * lanes));
+  }
+  for (; i + lanes <= count; i += lanes) s0 = hn::Add(s0, term(d, i));
+  T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+  const hn::CappedTag<T, 1> one;
+  for (; i < count; ++i) sum += hn::GetLane(term(one, i));
+  return sum;
+}
+
+}  // namespace rein::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
