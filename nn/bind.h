@@ -63,6 +63,7 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
 void initialise(Module& root, RandomKey key, DType dtype);
 
 // All values of parameters accepted by `wanted`, in file layout, by path.
-std::map<std::string, Tensor> collect(Module& root, const std::function<bool(const std::string&, const Param&)>& wanted);
+std::map<std::string, Tensor> collect(Module& root,
+                                      const std::function<bool(const std::string&, const Param&)>& wanted);
 
 }  // namespace rein::nn

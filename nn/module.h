@@ -32,7 +32,8 @@ struct Init {
   static Init normal(double std) { return {Kind::normal, 0, std}; }
 };
 
-// Published files hold convolution weights as (O, I, kh, kw); in memory they are (O, kh, kw, I), because maps are N,H,W,C.
+// Published files hold convolution weights as (O, I, kh, kw); in memory they are (O, kh, kw, I), because maps are
+// N,H,W,C.
 enum class Layout { plain, conv };
 
 struct Param {

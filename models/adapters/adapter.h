@@ -1,0 +1,36 @@
+// The interface of all parameter-efficient methods. A method is a Module (its parameters) that makes a pass per
+// forward; the pass carries the hooks. Rein acts on a block's output, VPT before a block, LoRA on linear layers,
+// AdaptFormer beside the MLP: none of them needs a change in the ViT.
+#pragma once
+
+#include <memory>
+
+#include "nn/hooks.h"
+#include "nn/module.h"
+
+namespace rein::models {
+
+// The tokens on their way through the blocks: (N, prefix + h*w, C). The prefix (class token, registers, prompts) never
+// reaches a feature map; a hook that inserts or removes rows keeps `prefix` true.
+struct TokenState {
+  Variable tokens;
+  std::int64_t prefix = 0;
+};
+
+class AdapterPass : public nn::BlockHooks {
+ public:
+  // The two hooks around block i, called once for each block in order.
+  virtual void before_block(int, TokenState&) const {}
+  virtual void after_block(int, TokenState&) const {}
+  // Queries for a query-based head, (m, q): the same for every image. Null: none.
+  virtual Variable queries() const { return {}; }
+};
+
+class Adapter : public nn::Module {
+ public:
+  // Work that does not depend on the image is done here, once per forward.
+  virtual std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const = 0;
+  virtual bool gives_queries() const { return false; }
+};
+
+}  // namespace rein::models

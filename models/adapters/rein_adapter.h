@@ -1,0 +1,60 @@
+// Rein (Wei et al., CVPR 2024): learned tokens that refine the output of every block, as the official code computes it.
+// Layer i, tokens T (m, C), patch rows X of the block's output (prefix rows pass unchanged):
+//   A = softmax(X T^T / sqrt(C)) over the m tokens (without use_softmax: A = X T^T, without 1/sqrt(C))
+//   B = A[:, 1:] mlp_token2feat(T[1:])           token 0 is dropped after the softmax: a place to look at nothing
+//   X + scale * mlp_delta_f(B + X)
+// Low-rank tokens: T = a[i] b[i].
+// Queries (link): Z = transform(T) for all layers; per token and channel [max, mean, last] over layers, interleaved
+// (element 3c + s), then merge -> (m, q).
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "models/adapters/adapter.h"
+#include "nn/linear.h"
+
+namespace rein::models {
+
+struct ReinOptions {
+  std::int64_t layers = 0, dim = 0;  // 0: taken from the ViT by Backbone
+  std::int64_t patch = 16;           // only scales the start values of the tokens
+  std::int64_t token_length = 100;   // m, at least 2
+  std::int64_t rank = 16;            // 0: full-rank tokens ("Reins"), else low-rank ones ("LoRAReins")
+  std::int64_t query_dims = 256;
+  bool link_token_to_query = true;
+  bool use_softmax = true;
+  bool zero_mlp_delta_f = false;   // mlp_delta_f starts at zero
+  bool scale_is_parameter = true;  // false: the factor is the constant 1
+  double scale_init = 0.001;
+  bool shared_mlps = true;  // false: every layer has its own mlp_token2feat, mlp_delta_f and transform
+  // The official class has transform and merge even without link, where nothing reaches them. False leaves them out
+  // (the paper's counts).
+  bool unlinked_parameters = true;
+};
+
+// Official names: learnable_tokens | learnable_tokens_a, learnable_tokens_b; scale; mlp_token2feat.*; mlp_delta_f.*;
+// transform.*; merge.*. With own MLPs per layer: mlp_token2feat.N.*, mlp_delta_f.N.*, transform.N.*.
+class ReinAdapter final : public Adapter {
+ public:
+  explicit ReinAdapter(const ReinOptions& options);
+  std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const override;
+  bool gives_queries() const override { return options_.link_token_to_query; }
+  const ReinOptions& options() const { return options_; }
+
+ private:
+  friend class ReinPass;
+  const nn::Linear& of_layer(const std::deque<nn::Linear>& list, int layer) const;
+  Variable all_tokens() const;  // (layers, m, C)
+  Variable make_queries(const Variable& tokens, const std::vector<Variable>& per_layer) const;
+
+  ReinOptions options_;
+  nn::Param* tokens_ = nullptr;
+  nn::Param* tokens_a_ = nullptr;
+  nn::Param* tokens_b_ = nullptr;
+  nn::Param* scale_ = nullptr;
+  std::deque<nn::Linear> token2feat_, delta_f_, transform_;  // one, or one per layer
+  std::optional<nn::Linear> merge_;
+};
+
+}  // namespace rein::models

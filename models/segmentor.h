@@ -1,0 +1,55 @@
+// Segmentor: backbone, adapter and head in one tree with the official names: backbone.*, backbone.reins.*, neck.*,
+// decode_head.*. Training, verification and inference all run these functions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/heads/semantic_fpn.h"
+#include "models/vit/backbone.h"
+
+namespace rein::models {
+
+// What trains beside the head.
+enum class Method {
+  freeze,  // nothing in the backbone
+  full,    // the whole backbone
+  rein,    // Rein, in a frozen backbone
+};
+Method method_of(const std::string& name);  // throws with the known names
+std::string name_of(Method method);
+
+struct SegmentorOptions {
+  VitOptions vit;
+  std::vector<int> out_indices;  // empty: the quarters
+  Method method = Method::rein;
+  ReinOptions rein;         // layers, dim and patch are taken from vit
+  SemanticFpnOptions head;  // in_channels is taken from vit
+  bool recompute = false;   // run blocks again in backward instead of keeping their values
+};
+
+class Segmentor final : public nn::Module {
+ public:
+  explicit Segmentor(const SegmentorOptions& options);
+
+  // images (N, H, W, 3), normalised.
+  HeadInput features(const Variable& images, const nn::ForwardContext& context) const;
+  // labels i64 (N, H, W), 255 = ignore. Terms are named "decode.loss_ce".
+  Losses loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
+              const LossScope& scope = {}) const;
+  // Class scores at the images' size, (N, H, W, K), in eval mode without recording.
+  Tensor scores(const Tensor& images) const;
+
+  const SegmentorOptions& options() const { return options_; }
+  Backbone& backbone() { return backbone_; }
+  Head& head() { return *head_; }
+  const Head& head() const { return *head_; }
+
+ private:
+  SegmentorOptions options_;
+  Backbone backbone_;
+  std::unique_ptr<Head> head_;
+};
+
+}  // namespace rein::models

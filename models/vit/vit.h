@@ -1,0 +1,63 @@
+// The plain ViT: image to tokens through pre-norm blocks. Official names (original DINOv2, timm): cls_token, pos_embed,
+// register_tokens, mask_token, patch_embed.proj.*, blocks.N.{norm1,attn.qkv,attn.proj,ls1,norm2,mlp,ls2}.*, norm.*.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "models/adapters/adapter.h"
+#include "models/vit/vit_options.h"
+#include "nn/conv.h"
+
+namespace rein::models {
+
+struct VitForward {
+  std::vector<int> out_indices;  // blocks whose output is wanted, ascending, from 0
+  const Adapter* adapter = nullptr;
+  bool want_final = false;  // the last block's patch tokens after the final norm
+  // Keep only the blocks' inputs and run each block again in backward (autograd/checkpoint.h).
+  bool recompute = false;
+  bool blocks_trainable = true;  // some parameter inside the blocks, or of a hook there, wants a gradient
+};
+
+struct VitOutput {
+  std::vector<Variable> features;  // per out index (N, h, w, C), after the adapter, without prefix and final norm
+  Variable final_map;              // (N, h, w, C), null unless wanted
+  Variable queries;                // of the adapter, null if it gives none
+};
+
+class Vit final : public nn::Module {
+ public:
+  explicit Vit(const VitOptions& options);
+
+  // image (N, H, W, 3), normalised; H and W multiples of the patch size. Blocks after the last wanted one do not run.
+  VitOutput forward(const Variable& image, const nn::ForwardContext& context, const VitForward& wanted) const;
+
+  // One block alone, for reference cases: tokens (N, L, C).
+  const nn::Block& block(int index) const { return blocks_.at(static_cast<std::size_t>(index)); }
+  const VitOptions& options() const { return options_; }
+
+ private:
+  // The patch rows of the position table for an (h, w) grid: (h*w, C). Cached while pos_embed is a constant.
+  Variable positions(std::int64_t h, std::int64_t w) const;
+  Variable embed(const Variable& image) const;
+  Variable map_of(const TokenState& state, std::int64_t h, std::int64_t w) const;
+
+  VitOptions options_;
+  nn::Param* cls_token_ = nullptr;
+  nn::Param* pos_embed_ = nullptr;
+  nn::Param* register_tokens_ = nullptr;
+  nn::PatchEmbed patch_embed_;
+  std::deque<nn::Block> blocks_;
+  std::optional<nn::LayerNorm> norm_;
+
+  struct CachedPositions {
+    Tensor source;  // the table it was made from
+    std::int64_t h = 0, w = 0;
+    Tensor rows;
+  };
+  mutable std::vector<CachedPositions> cache_;
+};
+
+}  // namespace rein::models

@@ -1,0 +1,39 @@
+// Where an adapter reaches into a transformer block. A block calls these when it is given hooks; the defaults change
+// nothing.
+#pragma once
+
+#include "autograd/variable.h"
+
+namespace rein::nn {
+
+enum class LinearSite { qkv, proj, fc1, fc2 };  // fc1 and fc2 are w12 and w3 in a gated MLP
+
+class BlockHooks {
+ public:
+  virtual ~BlockHooks() = default;
+  // A linear layer of block `block` gave y from x (LoRA returns y + B A x).
+  virtual Variable on_linear(int block, LinearSite site, const Variable& x, const Variable& y) const;
+  // The MLP branch gave y (before LayerScale) from the residual stream x (AdaptFormer returns y + s up(relu(down(x)))).
+  virtual Variable beside_mlp(int block, const Variable& x, const Variable& y) const;
+};
+
+// hooks may be null.
+struct BlockSite {
+  const BlockHooks* hooks = nullptr;
+  int block = 0;
+  Variable linear(LinearSite site, const Variable& x, const Variable& y) const {
+    return hooks == nullptr ? y : hooks->on_linear(block, site, x, y);
+  }
+  Variable mlp(const Variable& x, const Variable& y) const {
+    return hooks == nullptr ? y : hooks->beside_mlp(block, x, y);
+  }
+};
+
+inline Variable BlockHooks::on_linear(int, LinearSite, const Variable&, const Variable& y) const {
+  return y;
+}
+inline Variable BlockHooks::beside_mlp(int, const Variable&, const Variable& y) const {
+  return y;
+}
+
+}  // namespace rein::nn

@@ -1,0 +1,37 @@
+// The MLPs of a ViT block.
+#pragma once
+
+#include <cstdint>
+
+#include "nn/hooks.h"
+#include "nn/linear.h"
+
+namespace rein::nn {
+
+enum class Activation { gelu, quick_gelu };
+
+// fc2(activation(fc1(x))).
+class Mlp final : public Module {
+ public:
+  Mlp(std::int64_t dim, std::int64_t hidden, Activation activation = Activation::gelu);
+  Variable operator()(const Variable& x, const BlockSite& site = {}) const;
+
+ private:
+  Activation activation_;
+  Linear fc1_;
+  Linear fc2_;
+};
+
+// w3(silu(a) * b) with [a; b] = w12(x): the first half of w12's rows is the gate (DINOv2 giant).
+class SwiGlu final : public Module {
+ public:
+  SwiGlu(std::int64_t dim, std::int64_t hidden);
+  Variable operator()(const Variable& x, const BlockSite& site = {}) const;
+
+ private:
+  std::int64_t hidden_;
+  Linear w12_;
+  Linear w3_;
+};
+
+}  // namespace rein::nn
