@@ -31,7 +31,7 @@ struct SafeTensors::File {
 
 namespace {
 
-using safetensors_detail::quoted;
+using safetensors_detail::in_quotes;
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
   return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
@@ -173,7 +173,7 @@ bool SafeTensors::has(const std::string& name) const {
 const SafeTensors::Entry& SafeTensors::entry(const std::string& name) const {
   const auto found = file_->header.entries.find(name);
   if (found == file_->header.entries.end()) {
-    fail_runtime("safetensors", file_->path.string(), ": there is no tensor ", quoted(name), " among the ",
+    fail_runtime("safetensors", file_->path.string(), ": there is no tensor ", in_quotes(name), " among the ",
                  file_->header.entries.size(), " of this file");
   }
   return found->second;
@@ -182,7 +182,7 @@ const SafeTensors::Entry& SafeTensors::entry(const std::string& name) const {
 Tensor SafeTensors::tensor(const std::string& name) const {
   const Entry& e = entry(name);
   if (!e.problem.empty()) {
-    fail_runtime("safetensors", file_->path.string(), ": tensor ", quoted(name), ": ", e.problem);
+    fail_runtime("safetensors", file_->path.string(), ": tensor ", in_quotes(name), ": ", e.problem);
   }
   const std::byte* data = file_->data + e.begin;
   const std::size_t bytes = e.end - e.begin;

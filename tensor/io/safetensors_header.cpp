@@ -97,20 +97,20 @@ class Reader {
     if (state_ == State::top) {
       in_metadata_ = name == metadata_key;
       if (in_metadata_ && std::exchange(seen_metadata_, true)) stop("duplicate key '__metadata__' in the header");
-      if (!in_metadata_ && header_.entries.contains(name)) stop("duplicate tensor ", quoted(name), " in the header");
+      if (!in_metadata_ && header_.entries.contains(name)) stop("duplicate tensor ", in_quotes(name), " in the header");
       tensor_ = std::move(name);
       return true;
     }
     key_ = std::move(name);
     if (state_ == State::metadata) {
-      if (header_.metadata.contains(key_)) stop("duplicate key ", quoted(key_), " in __metadata__");
+      if (header_.metadata.contains(key_)) stop("duplicate key ", in_quotes(key_), " in __metadata__");
       return true;
     }
     const bool seen = key_ == "dtype"          ? raw_.dtype.has_value()
                       : key_ == "shape"        ? raw_.shape.has_value()
                       : key_ == "data_offsets" ? raw_.offsets.has_value()
-                                               : (fail_here("unknown key ", quoted(key_)), false);
-    if (seen) fail_here("duplicate key ", quoted(key_));
+                                               : (fail_here("unknown key ", in_quotes(key_)), false);
+    if (seen) fail_here("duplicate key ", in_quotes(key_));
     return true;
   }
   bool end_object() {
@@ -138,7 +138,7 @@ class Reader {
     // The library's text begins with its own error number in brackets; what follows says where and why.
     std::string_view text = error.what();
     if (const auto end = text.find("] "); end != std::string_view::npos) text.remove_prefix(end + 2);
-    stop("the header is not valid JSON at byte ", position, ": ", quoted(text));
+    stop("the header is not valid JSON at byte ", position, ": ", in_quotes(text));
   }
 
  private:
@@ -150,7 +150,7 @@ class Reader {
   }
   template <class... Parts>
   [[noreturn]] void fail_here(const Parts&... parts) const {
-    stop("tensor ", quoted(tensor_), ": ", parts...);
+    stop("tensor ", in_quotes(tensor_), ": ", parts...);
   }
   const char* field() const { return state_ == State::shape ? "shape" : "data_offsets"; }
 
@@ -163,7 +163,7 @@ class Reader {
         if (in_metadata_) stop("__metadata__ must be a map of strings, got ", got);
         fail_here("must be an object with dtype, shape and data_offsets, got ", got);
       case State::metadata:
-        stop("__metadata__ must map strings to strings; ", quoted(key_), " holds ", got);
+        stop("__metadata__ must map strings to strings; ", in_quotes(key_), " holds ", got);
       case State::entry:
         fail_here(key_, key_ == "dtype" ? " must be a string" : " must be an array of integers", ", got ", got);
       case State::shape:
@@ -180,7 +180,7 @@ class Reader {
     if (raw_.offsets->size() != 2) fail_here("data_offsets must hold two numbers, got ", raw_.offsets->size());
     SafeTensors::Entry entry;
     const auto* known = std::ranges::find(file_dtypes, std::string_view(*raw_.dtype), &FileDType::name);
-    if (known == file_dtypes.end()) fail_here("unknown dtype ", quoted(*raw_.dtype));
+    if (known == file_dtypes.end()) fail_here("unknown dtype ", in_quotes(*raw_.dtype));
     entry.file_dtype = std::move(*raw_.dtype);
 
     constexpr std::uint64_t limit = std::uint64_t{1} << 62;
@@ -238,16 +238,16 @@ void check_cover(const Header& header, std::size_t data_bytes, const std::string
   const std::string* before = nullptr;
   for (const auto& [name, entry] : order) {
     if (entry->end > data_bytes) {
-      fail_runtime("safetensors", file, ": the file is truncated: tensor ", quoted(*name), " needs bytes [",
+      fail_runtime("safetensors", file, ": the file is truncated: tensor ", in_quotes(*name), " needs bytes [",
                    entry->begin, ", ", entry->end, ") of the data, which has ", data_bytes);
     }
     if (entry->begin < covered) {
-      fail_runtime("safetensors", file, ": tensors ", quoted(*before), " and ", quoted(*name), " overlap at byte ",
-                   entry->begin, " of the data");
+      fail_runtime("safetensors", file, ": tensors ", in_quotes(*before), " and ", in_quotes(*name),
+                   " overlap at byte ", entry->begin, " of the data");
     }
     if (entry->begin > covered) {
       fail_runtime("safetensors", file, ": no tensor covers bytes [", covered, ", ", entry->begin,
-                   ") of the data, before tensor ", quoted(*name));
+                   ") of the data, before tensor ", in_quotes(*name));
     }
     covered = entry->end;
     before = name;
@@ -277,7 +277,7 @@ std::string_view file_name_of(DType dtype) {
   return std::ranges::find(file_dtypes, std::optional(dtype), &FileDType::dtype)->name;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 200;
   std::string out = "'";
   for (const char c : text.substr(0, longest)) {

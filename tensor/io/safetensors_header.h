@@ -24,8 +24,8 @@ Header parse_header(std::string_view json, std::size_t data_bytes, const std::st
 // The format's name of a dtype: "F32".
 std::string_view file_name_of(DType dtype);
 
-// Text for an error message: quoted, control bytes escaped, cut when long.
-std::string quoted(std::string_view text);
+// Text for an error message: in quotes, control bytes escaped, cut when long.
+std::string in_quotes(std::string_view text);
 
 bool is_utf8(std::string_view text);
 

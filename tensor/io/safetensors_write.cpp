@@ -11,21 +11,23 @@
 namespace rein {
 namespace {
 
+using safetensors_detail::in_quotes;
 using safetensors_detail::is_utf8;
-using safetensors_detail::quoted;
 using Named = std::pair<std::string, Tensor>;
 
 void check(const std::vector<Named>& tensors, const std::map<std::string, std::string>& metadata) {
   std::set<std::string_view> names;
   for (const auto& [name, tensor] : tensors) {
-    require(static_cast<bool>(tensor), "write_safetensors", "tensor ", quoted(name), " is null");
-    require(tensor.device().is_cpu(), "write_safetensors", "tensor ", quoted(name), " is on ", tensor.device().text());
-    require(is_utf8(name), "write_safetensors", "the name ", quoted(name), " is not valid UTF-8");
-    require(name != safetensors_detail::metadata_key, "write_safetensors", "the name ", quoted(name), " is reserved");
-    require(names.insert(name).second, "write_safetensors", "there are two tensors ", quoted(name));
+    require(static_cast<bool>(tensor), "write_safetensors", "tensor ", in_quotes(name), " is null");
+    require(tensor.device().is_cpu(), "write_safetensors", "tensor ", in_quotes(name), " is on ",
+            tensor.device().text());
+    require(is_utf8(name), "write_safetensors", "the name ", in_quotes(name), " is not valid UTF-8");
+    require(name != safetensors_detail::metadata_key, "write_safetensors", "the name ", in_quotes(name),
+            " is reserved");
+    require(names.insert(name).second, "write_safetensors", "there are two tensors ", in_quotes(name));
   }
   for (const auto& [key, value] : metadata) {
-    require(is_utf8(key) && is_utf8(value), "write_safetensors", "metadata ", quoted(key), " is not valid UTF-8");
+    require(is_utf8(key) && is_utf8(value), "write_safetensors", "metadata ", in_quotes(key), " is not valid UTF-8");
   }
 }
 
