@@ -1,0 +1,161 @@
+// What follows from other fields, which values are allowed, and where the files are.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "tensor/error.h"
+#include "tensor/text.h"
+#include "train/config.h"
+
+namespace rein::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Checker {
+ public:
+  explicit Checker(std::string file) : file_(std::move(file)) {}
+
+  template <class T>
+  void need(bool ok, const std::string& key, const std::string& rule, const T& got) const {
+    if (!ok) throw std::runtime_error(concat_text("[config] ", file_, ": \"", key, "\" must be ", rule, ", got ", got));
+  }
+  void at_least(std::int64_t low, const std::string& key, std::int64_t got) const {
+    need(got >= low, key, "at least " + std::to_string(low), got);
+  }
+  void above_zero(const std::string& key, double got) const {
+    need(std::isfinite(got) && got > 0, key, "above 0", got);
+  }
+  void not_negative(const std::string& key, double got) const {
+    need(std::isfinite(got) && got >= 0, key, "0 or more", got);
+  }
+  void probability(const std::string& key, double got) const { need(got >= 0 && got <= 1, key, "within 0 and 1", got); }
+  void one_of(const std::vector<std::string>& known, const std::string& key, const std::string& got) const {
+    if (std::ranges::find(known, got) == known.end())
+      need(false, key, "one of " + quoted_list(known), "\"" + got + "\"" + did_you_mean(got, known));
+  }
+
+ private:
+  std::string file_;
+};
+
+void check_model(const Config& c, const Checker& k) {
+  k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
+  k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
+  k.one_of({"semantic_fpn"}, "model.head", c.model.head);
+  k.at_least(1, "model.image_size", c.model.image_size);
+  const auto& out = c.model.out_indices;
+  k.need(out.empty() || (out.size() == 4 && std::ranges::is_sorted(out) && out[0] >= 0), "model.out_indices",
+         "empty or four block indices in ascending order", std::to_string(out.size()) + " of them");
+  k.at_least(1, "model.groups", c.model.groups);
+  k.at_least(1, "model.fpn_channels", c.model.fpn_channels);
+  k.at_least(1, "model.head_channels", c.model.head_channels);
+  k.need(c.model.head_channels % c.model.groups == 0, "model.groups", "a divisor of model.head_channels",
+         c.model.groups);
+  k.need(c.model.dropout >= 0 && c.model.dropout < 1, "model.dropout", "within 0 and below 1", c.model.dropout);
+  k.need(c.model.mean.empty() || c.model.mean.size() == 3, "model.mean", "empty or three numbers", c.model.mean.size());
+  k.need(c.model.std.empty() || c.model.std.size() == 3, "model.std", "empty or three numbers", c.model.std.size());
+  for (const double s : c.model.std) k.above_zero("model.std", s);
+  k.at_least(1, "model.rein.token_length", c.rein.token_length);
+  k.at_least(0, "model.rein.rank", c.rein.rank);
+}
+
+void check_data(const Config& c, const Checker& k) {
+  k.need(!c.data.dataset.empty(), "data.dataset", "a description file", "nothing");
+  k.need(!c.data.root.empty(), "data.root", "a folder", "nothing");
+  k.at_least(1, "data.crop", c.data.crop);
+  for (const std::int64_t edge : c.data.short_edges) k.at_least(1, "data.short_edges", edge);
+  k.at_least(1, "data.max_long_edge", c.data.max_long_edge);
+  k.probability("data.cat_max_ratio", c.data.cat_max_ratio);
+  k.probability("data.flip", c.data.flip);
+  k.at_least(1, "data.workers", c.data.workers);
+}
+
+void check_train(const Config& c, const Checker& k) {
+  const TrainConfig& t = c.train;
+  k.at_least(1, "train.iterations", t.iterations);
+  k.at_least(1, "train.batch", t.batch);
+  k.need(t.micro_batch >= 1 && t.batch % t.micro_batch == 0, "train.micro_batch",
+         "a divisor of train.batch (" + std::to_string(t.batch) + ")", t.micro_batch);
+  k.above_zero("train.lr", t.lr);
+  k.need(t.lr < 1, "train.lr", "below 1", t.lr);
+  k.not_negative("train.backbone_lr", t.backbone_lr);
+  k.not_negative("train.weight_decay", t.weight_decay);
+  k.need(t.beta1 >= 0 && t.beta1 < 1, "train.beta1", "within 0 and below 1", t.beta1);
+  k.need(t.beta2 >= 0 && t.beta2 < 1, "train.beta2", "within 0 and below 1", t.beta2);
+  k.above_zero("train.eps", t.eps);
+  k.not_negative("train.clip", t.clip);
+  k.not_negative("train.power", t.power);
+  k.at_least(0, "train.warmup", t.warmup);
+  k.need(t.zero_at > t.warmup || t.power == 0 || t.warmup >= t.iterations, "train.zero_at",
+         "above train.warmup (" + std::to_string(t.warmup) + ")", t.zero_at);
+  k.probability("train.warmup_start", t.warmup_start);
+  k.at_least(0, "train.seed", t.seed);
+  k.at_least(0, "train.eval_every", t.eval_every);
+  k.at_least(1, "train.checkpoint_every", t.checkpoint_every);
+  k.at_least(1, "train.keep_last", t.keep_last);
+  k.at_least(0, "train.threads", t.threads);
+}
+
+fs::path from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? fs::path() : fs::path(value);
+}
+
+std::string existing(const std::string& key, const fs::path& folder, const std::string& value, const char* hint) {
+  const fs::path path =
+      fs::absolute(fs::path(value).is_absolute() ? fs::path(value) : folder / value).lexically_normal();
+  std::error_code error;
+  if (!fs::exists(path, error)) fail_runtime("config", "\"", key, "\": there is no ", path.string(), hint);
+  return path.string();
+}
+
+}  // namespace
+
+void complete(Config& c) {
+  if (c.train.zero_at == 0) c.train.zero_at = std::max<std::int64_t>(1, c.train.iterations - 1);
+  if (c.train.micro_batch == 0) c.train.micro_batch = c.train.batch;
+  if (c.model.image_size == 0) c.model.image_size = c.data.crop;
+  if (c.data.short_edges.empty())
+    for (std::int64_t k = 5; k <= 20; ++k)
+      c.data.short_edges.push_back(std::max<std::int64_t>(1, c.data.crop * k / 10));
+  if (c.eval.stride == 0) c.eval.stride = c.eval.window * 2 / 3;
+  for (TargetConfig& t : c.eval.targets) {
+    if (t.stride == -1) t.stride = t.window == -1 ? c.eval.stride : t.window * 2 / 3;
+    if (t.window == -1) t.window = c.eval.window;
+    if (t.take_every == -1) t.take_every = c.eval.take_every;
+  }
+}
+
+void check(const Config& c, const std::string& file) {
+  const Checker k(file);
+  check_model(c, k);
+  check_data(c, k);
+  check_train(c, k);
+  const auto windows = [&](const std::string& section, std::int64_t window, std::int64_t stride, std::int64_t every) {
+    k.at_least(0, section + ".window", window);
+    k.need(window == 0 || (stride >= 1 && stride <= window), section + ".stride",
+           "within 1 and the window (" + std::to_string(window) + ")", stride);
+    k.at_least(1, section + ".take_every", every);
+  };
+  windows("eval", c.eval.window, c.eval.stride, c.eval.take_every);
+  k.at_least(1, "eval.batch", c.eval.batch);
+  for (const TargetConfig& t : c.eval.targets) windows("eval.target." + t.name, t.window, t.stride, t.take_every);
+}
+
+void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
+  const fs::path folder = fs::absolute(file).parent_path();
+  const fs::path data = roots.data.empty() ? from_environment("REIN_DATA_DIR") : roots.data;
+  const fs::path weights = roots.weights.empty() ? from_environment("REIN_WEIGHTS_DIR") : roots.weights;
+  constexpr const char* data_hint = " (the data folder is given by --data-root or REIN_DATA_DIR)";
+  c.model.backbone = existing("model.backbone", weights, c.model.backbone,
+                              " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
+  c.data.dataset = existing("data.dataset", folder, c.data.dataset, "");
+  c.data.root = existing("data.root", data, c.data.root, data_hint);
+  for (TargetConfig& t : c.eval.targets) {
+    t.dataset = existing("eval.target." + t.name + ".dataset", folder, t.dataset, "");
+    t.root = existing("eval.target." + t.name + ".root", data, t.root, data_hint);
+  }
+}
+
+}  // namespace rein::train
