@@ -2,9 +2,13 @@
 // Equal PyTorch call: torch.nn.functional.interpolate. With n inputs and m outputs per axis, `step` inputs per output:
 //   given size    step = n / m                     (size=, or scale_factor= with recompute_scale_factor=True)
 //   given factor  m = floor(n f), step = 1 / f      (scale_factor=: differs for odd n and f = 0.5)
-// bilinear s = max((i + 0.5) step - 0.5, 0), taps floor(s), min(floor(s) + 1, n - 1); bicubic does not clamp s but every
-// tap's index; nearest floor(i step); align_corners s = i (n - 1) / (m - 1).
-// Coordinates and weights are computed in double, then rounded to the tensor's dtype.
+// bilinear s = max((i + 0.5) step - 0.5, 0), taps floor(s), min(floor(s) + 1, n - 1); bicubic does not clamp s but
+// every tap's index; nearest min(floor(i step), n - 1), where step and product are f32 as in PyTorch (its index decides
+// when i step is a whole number); align_corners (bilinear, bicubic) s = i (n - 1) / (m - 1), 0 for m = 1.
+// bicubic_antialias: z = max(step, 1), c = (i + 0.5) step, taps from max(int(c - 2 z + 0.5), 0) to
+// min(int(c + 2 z + 0.5), n) - 1 with the kernel at (j - c + 0.5) / z, divided by their sum.
+// Coordinates and weights are computed in double, then rounded to the tensor's dtype. Taps that the border clamps to
+// one pixel are one tap with the sum of their weights. A tap of weight 0 still counts: NaN times 0 is NaN.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -30,5 +34,8 @@ ResizeOptions by_factor(std::int64_t in_height, std::int64_t in_width, double fa
 Tensor resize(const Tensor& x, const ResizeOptions& options);
 // Gradient for an x of shape `x_shape`. Gathers per input row and column: deterministic.
 Tensor resize_backward(const Tensor& grad_out, const Shape& x_shape, const ResizeOptions& options);
+
+// The slow readable twin: every output pixel straight from the formulas above, summed in double.
+Tensor resize_reference(const Tensor& x, const ResizeOptions& options);
 
 }  // namespace rein::ops
