@@ -18,8 +18,10 @@ struct CheckpointSaved {
 void checkpoint_vjp(const CheckpointSaved& s, GradContext& g) {
   std::vector<Variable> inputs;
   for (std::size_t i = 0; i < s.inputs.size(); ++i) {
-    if (!s.inputs[i]) inputs.emplace_back();
-    else inputs.push_back(s.wanted[i] ? parameter(s.inputs[i].get()) : constant(s.inputs[i].get()));
+    if (!s.inputs[i])
+      inputs.emplace_back();
+    else
+      inputs.push_back(s.wanted[i] ? parameter(s.inputs[i].get()) : constant(s.inputs[i].get()));
   }
   std::vector<Variable> roots;
   std::vector<Tensor> cotangents;

@@ -1,5 +1,5 @@
-// Recomputation: trade a second forward for the memory of everything saved inside (Chen et al. 2016, "Training deep nets
-// with sublinear memory cost"). Equal PyTorch call: torch.utils.checkpoint.checkpoint(use_reentrant=True).
+// Recomputation: trade a second forward for the memory of everything saved inside (Chen et al. 2016, "Training deep
+// nets with sublinear memory cost"). Equal PyTorch call: torch.utils.checkpoint.checkpoint(use_reentrant=True).
 #pragma once
 
 #include <functional>

@@ -42,9 +42,9 @@ class SavedTensor {
 class Saver {
  public:
   Saver(Node& node, const char* op, const std::vector<Variable>& inputs) : node_(node), op_(op), inputs_(inputs) {}
-  SavedTensor operator()(const Tensor& tensor);                       // null stays null
+  SavedTensor operator()(const Tensor& tensor);  // null stays null
   SavedTensor when(bool wanted, const Tensor& tensor) { return wanted ? (*this)(tensor) : SavedTensor{}; }
-  bool wants(int input) const;                                        // does this input require a gradient
+  bool wants(int input) const;  // does this input require a gradient
 
  private:
   Node& node_;
@@ -75,12 +75,12 @@ struct SavedBytes {
 
 class Node {
  public:
-  virtual ~Node() = default;
+  virtual ~Node();  // lets go of long chains without recursion
   virtual void run(GradContext& grads) = 0;
   virtual void free_saved() = 0;
 
   const char* op = "";
-  std::uint64_t sequence = 0;                        // creation order
+  std::uint64_t sequence = 0;                         // creation order
   std::vector<std::shared_ptr<VariableImpl>> leaves;  // per input: the leaf it is, or null
   std::vector<std::shared_ptr<Node>> parents;         // per input: the node that made it, or null
   std::vector<int> parent_outputs;                    // which output of that node

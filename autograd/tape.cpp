@@ -1,6 +1,7 @@
 // The tape: connecting nodes, and running them backwards in creation order without recursion.
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <map>
 
 #include "autograd/accumulate.h"
@@ -10,9 +11,8 @@
 namespace rein {
 
 const Tensor& SavedTensor::get() const {
-  require(!tensor_ || tensor_.version() == version_, op_,
-          "a value saved for backward was written to since (shape ", tensor_.shape(), ", version ", tensor_.version(),
-          ", saved at ", version_, ")");
+  require(!tensor_ || tensor_.version() == version_, op_, "a value saved for backward was written to since (shape ",
+          tensor_.shape(), ", version ", tensor_.version(), ", saved at ", version_, ")");
   return tensor_;
 }
 
@@ -25,12 +25,16 @@ SavedTensor Saver::operator()(const Tensor& tensor) {
   return SavedTensor(tensor, op_);
 }
 
-bool Saver::wants(int input) const { return inputs_[static_cast<std::size_t>(input)].requires_grad(); }
+bool Saver::wants(int input) const {
+  return inputs_[static_cast<std::size_t>(input)].requires_grad();
+}
 
 GradContext::GradContext(const Node& node, std::vector<Tensor> grad_outputs)
     : node_(node), grad_outputs_(std::move(grad_outputs)), grad_inputs_(node.parents.size()) {}
 
-bool GradContext::wants(int input) const { return node_.wants(input); }
+bool GradContext::wants(int input) const {
+  return node_.wants(input);
+}
 
 void GradContext::set(int input, Tensor grad) {
   const auto i = static_cast<std::size_t>(input);
@@ -45,6 +49,22 @@ void GradContext::set(int input, Tensor grad) {
 bool Node::wants(int input) const {
   const auto i = static_cast<std::size_t>(input);
   return leaves[i] != nullptr || parents[i] != nullptr;
+}
+
+Node::~Node() {
+  // The outermost destructor works off a list; the ones it triggers only add to it.
+  thread_local std::vector<std::shared_ptr<Node>>* waiting = nullptr;
+  if (waiting != nullptr) {
+    std::ranges::move(parents, std::back_inserter(*waiting));
+    return;
+  }
+  std::vector<std::shared_ptr<Node>> list = std::move(parents);
+  waiting = &list;
+  while (!list.empty()) {
+    const std::shared_ptr<Node> next = std::move(list.back());
+    list.pop_back();
+  }
+  waiting = nullptr;
 }
 
 namespace detail {
@@ -125,6 +145,7 @@ class Sweep {
     }
     node.freed = true;
     node.free_saved();
+    node.saved_bytes.clear();
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (!grads[i]) continue;
       if (node.leaves[i]) {
@@ -161,12 +182,16 @@ void backward(std::span<const Variable> roots, std::span<const Tensor> cotangent
   Sweep sweep;
   for (std::size_t i = 0; i < roots.size(); ++i) {
     Tensor grad = cotangent_for(roots[i], cotangents[i]);
-    if (roots[i].is_leaf()) accumulate(roots[i].impl()->grad, std::move(grad));
-    else sweep.send(roots[i].impl()->node, roots[i].impl()->output, std::move(grad));
+    if (roots[i].is_leaf())
+      accumulate(roots[i].impl()->grad, std::move(grad));
+    else
+      sweep.send(roots[i].impl()->node, roots[i].impl()->output, std::move(grad));
   }
   sweep.run();
 }
 
-void backward(const Variable& root, const Tensor& cotangent) { backward(std::span(&root, 1), std::span(&cotangent, 1)); }
+void backward(const Variable& root, const Tensor& cotangent) {
+  backward(std::span(&root, 1), std::span(&cotangent, 1));
+}
 
 }  // namespace rein

@@ -13,9 +13,15 @@ const Tensor& Variable::value() const {
   return impl_->value;
 }
 
-bool Variable::requires_grad() const { return impl_ && impl_->requires_grad; }
-bool Variable::is_leaf() const { return impl_ && !impl_->node; }
-Tensor Variable::grad() const { return impl_ ? impl_->grad : Tensor{}; }
+bool Variable::requires_grad() const {
+  return impl_ && impl_->requires_grad;
+}
+bool Variable::is_leaf() const {
+  return impl_ && !impl_->node;
+}
+Tensor Variable::grad() const {
+  return impl_ ? impl_->grad : Tensor{};
+}
 void Variable::clear_grad() {
   if (impl_) impl_->grad = {};
 }
@@ -26,7 +32,9 @@ void Variable::set_grad(Tensor grad) {
   impl_->grad = std::move(grad);
 }
 
-Variable Variable::detach() const { return constant(value()); }
+Variable Variable::detach() const {
+  return constant(value());
+}
 
 Tensor Variable::mutable_value() {
   require(is_leaf(), "variable", "only a leaf may be written to");
@@ -46,10 +54,20 @@ Variable parameter(Tensor value) {
   return v;
 }
 
-NoGrad::NoGrad() : before_(record_on) { record_on = false; }
-NoGrad::~NoGrad() { record_on = before_; }
-EnableGrad::EnableGrad() : before_(record_on) { record_on = true; }
-EnableGrad::~EnableGrad() { record_on = before_; }
-bool recording() { return record_on; }
+NoGrad::NoGrad() : before_(record_on) {
+  record_on = false;
+}
+NoGrad::~NoGrad() {
+  record_on = before_;
+}
+EnableGrad::EnableGrad() : before_(record_on) {
+  record_on = true;
+}
+EnableGrad::~EnableGrad() {
+  record_on = before_;
+}
+bool recording() {
+  return record_on;
+}
 
 }  // namespace rein

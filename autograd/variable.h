@@ -45,7 +45,7 @@ class Variable {
 
 struct VariableImpl {
   Tensor value;
-  Tensor grad;                 // leaves only
+  Tensor grad;  // leaves only
   bool requires_grad = false;
   std::shared_ptr<Node> node;  // null for a leaf
   int output = 0;              // which output of the node

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what is missing (Debian, Ubuntu), builds the release preset and runs every test.
+#   scripts/test.sh              everything
+#   scripts/test.sh -R ops       arguments go to ctest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/install_packages.sh tests
+
+extra=()
+[ "${CI:-}" = true ] && extra+=(-DREIN_WERROR=ON)
+cmake --preset release "${extra[@]}"
+cmake --build --preset release
+ctest --test-dir build/release --output-on-failure --no-tests=error "$@"

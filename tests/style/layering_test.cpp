@@ -1,0 +1,115 @@
+// The house rules that a machine can check: includes point down, small files, a README in each room, no stray paths.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> rooms{"tensor", "autograd", "nn", "models", "data", "train", "tests"};
+
+// Which rooms' headers each room may include (DESIGN: train -> data, models -> nn -> autograd -> tensor).
+const std::map<std::string, std::set<std::string>> may_include{
+    {"tensor", {"tensor"}},
+    {"autograd", {"tensor", "autograd"}},
+    {"nn", {"tensor", "autograd", "nn"}},
+    {"models", {"tensor", "autograd", "nn", "models"}},
+    {"data", {"tensor", "data"}},
+    {"train", {"tensor", "autograd", "nn", "models", "data", "train", "tests"}},
+    {"tests", {"tensor", "autograd", "nn", "models", "data", "train", "tests"}},
+};
+
+std::vector<fs::path> sources() {
+  std::vector<fs::path> files;
+  for (const std::string& room : rooms) {
+    for (const auto& entry : fs::recursive_directory_iterator(room)) {
+      const std::string ext = entry.path().extension().string();
+      if (ext == ".h" || ext == ".cpp" || ext == ".cu" || ext == ".cuh") files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST_CASE("includes point down") {
+  const std::regex include(R"(^\s*#\s*include\s+"([a-z]+)/)");
+  int seen = 0;
+  for (const fs::path& file : sources()) {
+    const std::string room = file.begin()->string();
+    for (const std::string& line : lines_of(file)) {
+      std::smatch match;
+      if (!std::regex_search(line, match, include) || !may_include.contains(match[1])) continue;
+      ++seen;
+      CHECK_MESSAGE(may_include.at(room).contains(match[1]), file.string(), " may not include ", match[1].str(), "/");
+    }
+  }
+  CHECK(seen > 50);
+}
+
+TEST_CASE("only case registries of tests/ are used by the program") {
+  const std::regex include(R"(^\s*#\s*include\s+"tests/(?!harness/))");
+  for (const fs::path& file : sources()) {
+    if (file.begin()->string() == "tests") continue;
+    for (const std::string& line : lines_of(file)) CHECK_MESSAGE(!std::regex_search(line, include), file.string());
+  }
+}
+
+TEST_CASE("pickle, JSON and TOML types stay out of headers") {
+  for (const fs::path& file : sources()) {
+    if (file.extension() != ".h") continue;
+    for (const std::string& line : lines_of(file)) {
+      const bool include = line.find("#include") != std::string::npos;
+      CHECK_MESSAGE(
+          !(include && (line.find("nlohmann") != std::string::npos || line.find("toml++") != std::string::npos)),
+          file.string());
+    }
+  }
+}
+
+TEST_CASE("no hand-written file is longer than 400 lines") {
+  for (const fs::path& file : sources()) {
+    const auto count = lines_of(file).size();
+    CHECK_MESSAGE(count <= 400, file.string(), " has ", count, " lines");
+  }
+}
+
+TEST_CASE("each room has a README") {
+  for (const std::string& room : rooms) CHECK_MESSAGE(fs::exists(fs::path(room) / "README.md"), room);
+}
+
+TEST_CASE("every op has cases: a kernel without a case struct is not ours to ship") {
+  // Families whose cases stand under another name, and files that are not ops.
+  const std::map<std::string, std::string> covered_by{};
+  std::set<std::string> registered;
+  const std::regex registration(R"re(Cases\s+\w+\(\s*"([^"]+)")re");
+  for (const auto& entry : fs::recursive_directory_iterator("tests/ops")) {
+    if (entry.path().extension() != ".cpp") continue;
+    for (const std::string& line : lines_of(entry.path())) {
+      std::smatch match;
+      if (std::regex_search(line, match, registration)) registered.insert(match[1]);
+    }
+  }
+  for (const auto& entry : fs::directory_iterator("tensor/ops")) {
+    if (entry.path().extension() != ".cpp") continue;
+    std::string op = entry.path().stem().string();
+    if (op.find("_cpu") != std::string::npos || op.find("_reference") != std::string::npos) continue;
+    const bool named = fs::exists("tests/ops/" + op + "_test.cpp") || registered.contains(op);
+    CHECK_MESSAGE(named, "tensor/ops/", op, ".cpp has no tests/ops/", op, "_test.cpp and no registered case");
+  }
+}
+
+}  // namespace
