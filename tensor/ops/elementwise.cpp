@@ -1,0 +1,128 @@
+#include "tensor/ops/elementwise.h"
+
+#include "tensor/error.h"
+#include "tensor/ops/elementwise_cpu.h"
+
+namespace rein::ops {
+namespace {
+
+void check_same(const char* op, const Tensor& a, const Tensor& b) {
+  require(a && b, op, "needs two tensors");
+  require(a.shape() == b.shape() && a.dtype() == b.dtype(), op, "operands must have one shape and dtype, got ",
+          a.shape(), " ", rein::name_of(a.dtype()), " and ", b.shape(), " ", rein::name_of(b.dtype()));
+}
+
+// How many rows of b's elements x holds.
+std::int64_t leading_rows(const char* op, const Tensor& x, const Shape& b) {
+  require(static_cast<bool>(x), op, "needs two tensors");
+  const Shape& shape = x.shape();
+  bool fits = b.rank() <= shape.rank();
+  for (int i = 1; fits && i <= b.rank(); ++i) fits = b[-i] == shape[-i];
+  require(fits, op, "b must have the last dimensions of x, got ", b, "; x is ", shape);
+  std::int64_t rows = 1;
+  for (int i = 0; i < shape.rank() - b.rank(); ++i) rows *= shape[i];
+  return rows;
+}
+
+Tensor binary(const char* op, cpu::Binary function, const Tensor& a, const Tensor& b) {
+  check_same(op, a, b);
+  Tensor y = Tensor::empty_like(a);
+  dispatch_real(op, a.dtype(),
+                [&]<class T>() { cpu::binary<T>(function, a.data<T>(), b.data<T>(), a.count(), y.mutable_data<T>()); });
+  return y;
+}
+
+Tensor broadcast(const char* op, cpu::Binary function, const Tensor& x, const Tensor& b) {
+  require(static_cast<bool>(b), op, "needs two tensors");
+  const std::int64_t rows = leading_rows(op, x, b.shape());
+  require(x.dtype() == b.dtype(), op, "operands must have one dtype, got ", rein::name_of(x.dtype()), " and ",
+          rein::name_of(b.dtype()));
+  Tensor y = Tensor::empty_like(x);
+  dispatch_real(op, x.dtype(), [&]<class T>() {
+    cpu::broadcast<T>(function, x.data<T>(), b.data<T>(), rows, b.count(), y.mutable_data<T>());
+  });
+  return y;
+}
+
+}  // namespace
+
+const char* name_of(Unary function) {
+  switch (function) {
+    case Unary::relu:
+      return "relu";
+    case Unary::gelu:
+      return "gelu";
+    case Unary::gelu_tanh:
+      return "gelu_tanh";
+    case Unary::silu:
+      return "silu";
+    case Unary::sigmoid:
+      return "sigmoid";
+    case Unary::quick_gelu:
+    default:
+      return "quick_gelu";
+  }
+}
+
+Tensor unary(Unary function, const Tensor& x) {
+  require(static_cast<bool>(x), name_of(function), "needs a tensor");
+  Tensor y = Tensor::empty_like(x);
+  dispatch_real(name_of(function), x.dtype(),
+                [&]<class T>() { cpu::unary<T>(function, x.data<T>(), x.count(), y.mutable_data<T>()); });
+  return y;
+}
+
+Tensor unary_backward(Unary function, const Tensor& grad_out, const Tensor& x) {
+  check_same(name_of(function), grad_out, x);
+  Tensor grad_x = Tensor::empty_like(x);
+  dispatch_real(name_of(function), x.dtype(), [&]<class T>() {
+    cpu::unary_backward<T>(function, grad_out.data<T>(), x.data<T>(), x.count(), grad_x.mutable_data<T>());
+  });
+  return grad_x;
+}
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return binary("add", cpu::Binary::add, a, b);
+}
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return binary("sub", cpu::Binary::sub, a, b);
+}
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return binary("mul", cpu::Binary::mul, a, b);
+}
+
+Tensor scale(const Tensor& x, double factor) {
+  require(static_cast<bool>(x), "scale", "needs a tensor");
+  Tensor y = Tensor::empty_like(x);
+  dispatch_real("scale", x.dtype(),
+                [&]<class T>() { cpu::scale<T>(x.data<T>(), static_cast<T>(factor), x.count(), y.mutable_data<T>()); });
+  return y;
+}
+
+Tensor add_broadcast(const Tensor& x, const Tensor& b) {
+  return broadcast("add_broadcast", cpu::Binary::add, x, b);
+}
+Tensor mul_broadcast(const Tensor& x, const Tensor& b) {
+  return broadcast("mul_broadcast", cpu::Binary::mul, x, b);
+}
+
+Tensor sum_leading(const Tensor& grad, const Shape& shape) {
+  const std::int64_t rows = leading_rows("sum_leading", grad, shape);
+  Tensor out = Tensor::empty(shape, grad.dtype());
+  dispatch_real("sum_leading", grad.dtype(), [&]<class T>() {
+    cpu::sum_rows<T>(grad.data<T>(), nullptr, rows, shape.count(), out.mutable_data<T>());
+  });
+  return out;
+}
+
+Tensor mul_sum_leading(const Tensor& grad, const Tensor& x, const Shape& shape) {
+  check_same("mul_sum_leading", grad, x);
+  const std::int64_t rows = leading_rows("mul_sum_leading", grad, shape);
+  Tensor out = Tensor::empty(shape, grad.dtype());
+  dispatch_real("mul_sum_leading", grad.dtype(), [&]<class T>() {
+    cpu::sum_rows<T>(grad.data<T>(), x.data<T>(), rows, shape.count(), out.mutable_data<T>());
+  });
+  return out;
+}
+
+}  // namespace rein::ops

@@ -1,0 +1,97 @@
+#include "tensor/ops/residual.h"
+
+#include "tensor/error.h"
+#include "tensor/ops/residual_cpu.h"
+
+namespace rein::ops {
+namespace {
+
+void check(const char* op, const Tensor& x, const Tensor& y) {
+  require(x && y && x.shape() == y.shape() && x.dtype() == y.dtype() && x.rank() >= 1, op,
+          "x and y must have one shape (..., C) and dtype, got ", x.shape(), " ", name_of(x.dtype()), " and ",
+          y.shape(), " ", name_of(y.dtype()));
+}
+
+void check_gamma(const char* op, const Tensor& x, const Tensor& gamma) {
+  require(!gamma || (gamma.shape() == Shape{x.size(-1)} && gamma.dtype() == x.dtype()), op, "gamma must have shape ",
+          Shape{x.size(-1)}, " and x's dtype, got ", gamma.shape(), " ", name_of(gamma.dtype()), "; x is ", x.shape());
+}
+
+struct Split {
+  std::int64_t batches, prefix, body;  // elements per batch
+};
+
+Split check_scaled(const char* op, const Tensor& x, const Tensor& y, const Tensor& scale, std::int64_t first_row) {
+  check(op, x, y);
+  require(x.rank() == 3, op, "x must have shape (N, L, C), got ", x.shape());
+  require(!scale || (scale.shape() == Shape{} && scale.dtype() == x.dtype()), op,
+          "scale must be a scalar () of x's dtype, got ", scale.shape(), " ", name_of(scale.dtype()));
+  require(first_row >= 0 && first_row <= x.size(1), op, "first_row must be in [0, ", x.size(1), "], got ", first_row,
+          "; x is ", x.shape());
+  return {x.size(0), first_row * x.size(2), (x.size(1) - first_row) * x.size(2)};
+}
+
+template <class T>
+T value_of(const Tensor& scale) {
+  return scale ? *scale.data<T>() : T(1);
+}
+
+}  // namespace
+
+Tensor residual(const Tensor& x, const Tensor& y, const Tensor& gamma) {
+  check("residual", x, y);
+  check_gamma("residual", x, gamma);
+  Tensor out = Tensor::empty_like(x);
+  dispatch_real("residual", x.dtype(), [&]<class T>() {
+    cpu::residual<T>(x.data<T>(), y.data<T>(), gamma ? gamma.data<T>() : nullptr, x.shape().rows(), x.shape().cols(),
+                     out.mutable_data<T>());
+  });
+  return out;
+}
+
+ResidualGrads residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& gamma, ResidualWants wants) {
+  if (wants.gamma) check("residual_backward", grad_out, y);
+  require(grad_out && grad_out.rank() >= 1, "residual_backward", "grad_out must have shape (..., C)");
+  check_gamma("residual_backward", grad_out, gamma);
+  require(!wants.gamma || gamma, "residual_backward", "no gamma, so no gradient of it");
+  ResidualGrads grads;
+  if (wants.y && !gamma) grads.y = grad_out;
+  const bool fill_y = wants.y && gamma;
+  if (fill_y) grads.y = Tensor::empty_like(grad_out);
+  if (wants.gamma) grads.gamma = Tensor::empty_like(gamma);
+  if (!fill_y && !wants.gamma) return grads;
+  dispatch_real("residual_backward", grad_out.dtype(), [&]<class T>() {
+    cpu::residual_backward<T>(grad_out.data<T>(), wants.gamma ? y.data<T>() : nullptr, gamma.data<T>(),
+                              grad_out.shape().rows(), grad_out.shape().cols(),
+                              fill_y ? grads.y.mutable_data<T>() : nullptr,
+                              wants.gamma ? grads.gamma.mutable_data<T>() : nullptr);
+  });
+  return grads;
+}
+
+Tensor scaled_residual(const Tensor& x, const Tensor& y, const Tensor& scale, std::int64_t first_row) {
+  const Split s = check_scaled("scaled_residual", x, y, scale, first_row);
+  Tensor out = Tensor::empty_like(x);
+  dispatch_real("scaled_residual", x.dtype(), [&]<class T>() {
+    cpu::scaled_residual<T>(x.data<T>(), y.data<T>(), value_of<T>(scale), s.batches, s.prefix, s.body,
+                            out.mutable_data<T>());
+  });
+  return out;
+}
+
+ScaledResidualGrads scaled_residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& scale,
+                                             std::int64_t first_row, ScaledResidualWants wants) {
+  const Split s = check_scaled("scaled_residual_backward", grad_out, wants.scale ? y : grad_out, scale, first_row);
+  ScaledResidualGrads grads;
+  if (wants.y) grads.y = Tensor::empty_like(grad_out);
+  if (wants.scale) grads.scale = Tensor::empty({}, grad_out.dtype());
+  if (!wants.y && !wants.scale) return grads;
+  dispatch_real("scaled_residual_backward", grad_out.dtype(), [&]<class T>() {
+    cpu::scaled_residual_backward<T>(grad_out.data<T>(), wants.scale ? y.data<T>() : nullptr, value_of<T>(scale),
+                                     s.batches, s.prefix, s.body, wants.y ? grads.y.mutable_data<T>() : nullptr,
+                                     wants.scale ? grads.scale.mutable_data<T>() : nullptr);
+  });
+  return grads;
+}
+
+}  // namespace rein::ops
