@@ -28,13 +28,17 @@ Param& Module::declare(std::string name, const Shape& shape, Init init, Layout l
   return param;
 }
 
-void Module::child(std::string name, Module& module) { entries_.push_back({nullptr, &module, std::move(name)}); }
+void Module::child(std::string name, Module& module) {
+  entries_.push_back({nullptr, &module, std::move(name)});
+}
 
 void Module::visit_under(const std::string& prefix, const Visitor& visitor) {
   for (const Entry& entry : entries_) {
     const std::string path = join(prefix, entry.name);
-    if (entry.param != nullptr) visitor(path, *entry.param);
-    else entry.module->visit_under(path, visitor);
+    if (entry.param != nullptr)
+      visitor(path, *entry.param);
+    else
+      entry.module->visit_under(path, visitor);
   }
 }
 

@@ -1,0 +1,12 @@
+#include "models/heads/head.h"
+
+#include <limits>
+
+namespace rein::models {
+
+double PixelAccuracy::percent() const {
+  constexpr double f = std::numeric_limits<float>::epsilon();
+  return 100.0 * (static_cast<double>(hits) + f) / (static_cast<double>(valid) + f);
+}
+
+}  // namespace rein::models

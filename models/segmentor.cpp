@@ -1,0 +1,71 @@
+#include "models/segmentor.h"
+
+#include <utility>
+
+#include "tensor/error.h"
+
+namespace rein::models {
+namespace {
+
+SegmentorOptions resolved(SegmentorOptions options) {
+  if (options.head.in_channels == 0) options.head.in_channels = options.vit.dim;
+  return options;
+}
+
+std::unique_ptr<Adapter> adapter_of(const SegmentorOptions& options) {
+  if (options.method != Method::rein) return nullptr;
+  return rein_for(options.vit, options.rein);
+}
+
+}  // namespace
+
+Method method_of(const std::string& name) {
+  for (const Method method : {Method::freeze, Method::full, Method::rein}) {
+    if (name_of(method) == name) return method;
+  }
+  fail("segmentor", "method must be freeze, full or rein, got \"", name, "\"");
+}
+
+std::string name_of(Method method) {
+  switch (method) {
+    case Method::freeze:
+      return "freeze";
+    case Method::full:
+      return "full";
+    case Method::rein:
+    default:
+      return "rein";
+  }
+}
+
+Segmentor::Segmentor(const SegmentorOptions& options)
+    : options_(resolved(options)),
+      backbone_({.vit = options.vit, .out_indices = options.out_indices, .recompute = options.recompute},
+                adapter_of(options)),
+      head_(std::make_unique<SemanticFpn>(options_.head)) {
+  options_.out_indices = backbone_.options().out_indices;
+  child("backbone", backbone_);
+  child("", *head_);
+  if (options_.method != Method::full) backbone_.freeze_vit();
+  name_tree();
+}
+
+HeadInput Segmentor::features(const Variable& images, const nn::ForwardContext& context) const {
+  BackboneOutput out = backbone_.forward(images, context);
+  return {std::move(out.features), std::move(out.queries)};
+}
+
+Losses Segmentor::loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
+                       const LossScope& scope) const {
+  Losses losses = head_->loss(features(constant(images), context), labels, scope, context);
+  for (auto& term : losses.terms) term.first = "decode." + term.first;
+  return losses;
+}
+
+Tensor Segmentor::scores(const Tensor& images) const {
+  const NoGrad no_grad;
+  const nn::ForwardContext context;
+  return head_->scores(features(constant(images), context), images.size(1), images.size(2), context).value();
+}
+
+}  // namespace rein::models

@@ -1,0 +1,144 @@
+#include "models/vit/vit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "autograd/checkpoint.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/resize.h"
+#include "autograd/ops/shape.h"
+#include "tensor/error.h"
+
+namespace rein::models {
+namespace {
+
+nn::BlockOptions block_options(const VitOptions& options, std::int64_t index) {
+  const std::int64_t last = std::max<std::int64_t>(options.depth - 1, 1);
+  return {.dim = options.dim,
+          .heads = options.heads,
+          .mlp_hidden = options.hidden(),
+          .mlp = options.mlp,
+          .qkv_bias = options.qkv_bias,
+          .layer_scale = options.layer_scale,
+          .layer_scale_init = options.layer_scale_init,
+          .eps = options.eps,
+          .drop_path = options.drop_path * static_cast<double>(index) / static_cast<double>(last)};
+}
+
+ops::ResizeOptions position_rule(const VitOptions& options, std::int64_t h, std::int64_t w) {
+  using ops::Interpolation;
+  switch (options.position_resize) {
+    case PositionResize::bicubic:
+      return ops::to_size(h, w, Interpolation::bicubic);
+    case PositionResize::bicubic_antialias:
+      return ops::to_size(h, w, Interpolation::bicubic_antialias);
+    case PositionResize::bicubic_offset:
+    default: {
+      const auto factor = [](std::int64_t n, std::int64_t g) {
+        return (static_cast<double>(n) + 0.1) / static_cast<double>(g);
+      };
+      return ops::by_factor(options.grid_height, options.grid_width, factor(h, options.grid_height),
+                            factor(w, options.grid_width), Interpolation::bicubic);
+    }
+  }
+}
+
+}  // namespace
+
+Vit::Vit(const VitOptions& options) : options_(options), patch_embed_(options.patch, options.dim) {
+  require(options.depth >= 1 && options.grid_height >= 1 && options.grid_width >= 1, "vit",
+          "needs at least one block and a position grid, got depth ", options.depth, " and grid ", options.grid_height,
+          " x ", options.grid_width);
+  const nn::Init small = nn::Init::normal(0.02);
+  const std::int64_t dim = options.dim;
+  const std::int64_t positions = options.grid_height * options.grid_width + (options.class_token ? 1 : 0);
+  if (options.class_token) cls_token_ = &declare("cls_token", Shape{1, 1, dim}, small);
+  pos_embed_ = &declare("pos_embed", Shape{1, positions, dim}, small);
+  if (options.registers > 0) register_tokens_ = &declare("register_tokens", Shape{1, options.registers, dim}, small);
+  if (options.mask_token) declare("mask_token", Shape{1, dim}, nn::Init::constant(0));
+  child("patch_embed", patch_embed_);
+  for (std::int64_t i = 0; i < options.depth; ++i) {
+    child(concat_text("blocks.", i), blocks_.emplace_back(block_options(options, i)));
+  }
+  if (options.final_norm) child("norm", norm_.emplace(dim, options.eps));
+}
+
+Variable Vit::positions(std::int64_t h, std::int64_t w) const {
+  const Variable& table = pos_embed_->value;
+  const std::int64_t dim = options_.dim;
+  const std::int64_t first = options_.class_token ? 1 : 0;
+  const bool native = h == options_.grid_height && w == options_.grid_width;
+  const auto make = [&] {
+    const Variable grid = slice(table, 1, first, table.size(1));
+    if (native) return view(grid, Shape{h * w, dim});
+    const Variable map = view(grid, Shape{1, options_.grid_height, options_.grid_width, dim});
+    const Variable resized = resize(map, position_rule(options_, h, w));
+    require(resized.size(1) == h && resized.size(2) == w, "vit", "position grid ", resized.shape(), " must be ", h,
+            " x ", w);
+    return view(resized, Shape{h * w, dim});
+  };
+  if (table.requires_grad()) return make();
+  for (const CachedPositions& c : cache_) {
+    if (c.h == h && c.w == w && c.source.storage() == table.value().storage()) return constant(c.rows);
+  }
+  constexpr std::size_t most_cached = 8;
+  if (cache_.size() >= most_cached) cache_.erase(cache_.begin());
+  cache_.push_back({table.value(), h, w, make().value()});
+  return constant(cache_.back().rows);
+}
+
+Variable Vit::embed(const Variable& image) const {
+  const std::int64_t n = image.size(0), h = image.size(1) / options_.patch, w = image.size(2) / options_.patch;
+  const Variable patches = add_broadcast(patch_embed_(image), positions(h, w));
+  std::vector<Variable> parts;
+  if (options_.class_token) {
+    parts.push_back(expand(add(cls_token_->value, slice(pos_embed_->value, 1, 0, 1)), n));
+  }
+  if (register_tokens_ != nullptr) parts.push_back(expand(register_tokens_->value, n));
+  if (parts.empty()) return patches;
+  parts.push_back(patches);
+  return concat(parts, 1);
+}
+
+Variable Vit::map_of(const TokenState& state, std::int64_t h, std::int64_t w) const {
+  const Variable& tokens = state.tokens;
+  require(tokens.size(1) == state.prefix + h * w, "vit", "tokens ", tokens.shape(), " must be ", state.prefix,
+          " prefix tokens and ", h, " x ", w, " patches");
+  const Variable patches = state.prefix == 0 ? tokens : slice(tokens, 1, state.prefix, tokens.size(1));
+  return view(patches, Shape{tokens.size(0), h, w, options_.dim});
+}
+
+VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context, const VitForward& wanted) const {
+  require(image.shape().rank() == 4 && image.size(3) == 3, "vit", "image must be (N, H, W, 3), got ", image.shape());
+  const std::int64_t p = options_.patch;
+  require(image.size(1) >= p && image.size(2) >= p && image.size(1) % p == 0 && image.size(2) % p == 0, "vit",
+          "height and width must be multiples of the patch size ", p, ", got ", image.shape());
+  const std::vector<int>& out = wanted.out_indices;
+  require(std::ranges::is_sorted(out) && (out.empty() || (out.front() >= 0 && out.back() < options_.depth)), "vit",
+          "out_indices must be ascending and below the depth ", options_.depth);
+  require(!wanted.want_final || norm_, "vit", "this model has no final norm");
+  const std::int64_t h = image.size(1) / p, w = image.size(2) / p;
+  const int end = wanted.want_final || out.empty() ? static_cast<int>(options_.depth) : out.back() + 1;
+
+  const std::shared_ptr<const AdapterPass> pass = wanted.adapter ? wanted.adapter->begin(context) : nullptr;
+  TokenState state{embed(image), options_.prefix()};
+  VitOutput output;
+  for (int i = 0; i < end; ++i) {
+    if (pass) pass->before_block(i, state);
+    const nn::Block& block = blocks_[static_cast<std::size_t>(i)];
+    // `pass` is held by value: the body may run again after this function returned.
+    const auto run = [&block, context, pass, i](std::span<const Variable> x) {
+      return std::vector<Variable>{block(x[0], context, {pass.get(), i})};
+    };
+    const bool recompute = wanted.recompute && recording() && (wanted.blocks_trainable || state.tokens.requires_grad());
+    state.tokens =
+        recompute ? checkpoint(run, {state.tokens}, wanted.blocks_trainable)[0] : run(std::span(&state.tokens, 1))[0];
+    if (pass) pass->after_block(i, state);
+    if (std::ranges::binary_search(out, i)) output.features.push_back(map_of(state, h, w));
+  }
+  if (wanted.want_final) output.final_map = (*norm_)(map_of(state, h, w));
+  if (pass) output.queries = pass->queries();
+  return output;
+}
+
+}  // namespace rein::models

@@ -1,0 +1,43 @@
+#include "nn/block.h"
+
+#include "autograd/ops/dropout.h"
+#include "autograd/ops/elementwise.h"
+
+namespace rein::nn {
+
+LayerScale::LayerScale(std::int64_t dim, double init) {
+  gamma_ = &declare("gamma", Shape{dim}, Init::constant(init));
+}
+
+Block::Block(const BlockOptions& options)
+    : drop_path_(options.drop_path),
+      norm1_(options.dim, options.eps),
+      attn_(options.dim, options.heads, options.qkv_bias),
+      norm2_(options.dim, options.eps) {
+  child("norm1", norm1_);
+  child("attn", attn_);
+  if (options.layer_scale) child("ls1", ls1_.emplace(options.dim, options.layer_scale_init));
+  child("norm2", norm2_);
+  if (options.mlp == MlpKind::swiglu) {
+    child("mlp", swiglu_.emplace(options.dim, options.mlp_hidden));
+  } else {
+    const Activation activation = options.mlp == MlpKind::gelu ? Activation::gelu : Activation::quick_gelu;
+    child("mlp", mlp_.emplace(options.dim, options.mlp_hidden, activation));
+  }
+  if (options.layer_scale) child("ls2", ls2_.emplace(options.dim, options.layer_scale_init));
+}
+
+Variable Block::dropped(const Variable& y, const ForwardContext& context, const char* branch) const {
+  if (!context.training || drop_path_ <= 0) return y;
+  return drop_path(y, drop_path_, {.key = key(context).child(branch), .first_sample = context.first_sample});
+}
+
+Variable Block::operator()(const Variable& x, const ForwardContext& context, const BlockSite& site) const {
+  const Variable attended = dropped(attn_(norm1_(x), site), context, "attn");
+  const Variable middle = residual(x, attended, ls1_ ? ls1_->gamma() : Variable{});
+  const Variable normed = norm2_(middle);
+  const Variable mixed = site.mlp(middle, mlp_ ? (*mlp_)(normed, site) : (*swiglu_)(normed, site));
+  return residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{});
+}
+
+}  // namespace rein::nn

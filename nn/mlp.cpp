@@ -1,0 +1,38 @@
+#include "nn/mlp.h"
+
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/shape.h"
+
+namespace rein::nn {
+namespace {
+
+const Init small = Init::normal(0.02);
+const Init zero = Init::constant(0);
+
+}  // namespace
+
+Mlp::Mlp(std::int64_t dim, std::int64_t hidden, Activation activation)
+    : activation_(activation), fc1_(dim, hidden, true, small, zero), fc2_(hidden, dim, true, small, zero) {
+  child("fc1", fc1_);
+  child("fc2", fc2_);
+}
+
+Variable Mlp::operator()(const Variable& x, const BlockSite& site) const {
+  Variable h = site.linear(LinearSite::fc1, x, fc1_(x));
+  h = activation_ == Activation::gelu ? gelu(h) : quick_gelu(h);
+  return site.linear(LinearSite::fc2, h, fc2_(h));
+}
+
+SwiGlu::SwiGlu(std::int64_t dim, std::int64_t hidden)
+    : hidden_(hidden), w12_(dim, 2 * hidden, true, small, zero), w3_(hidden, dim, true, small, zero) {
+  child("w12", w12_);
+  child("w3", w3_);
+}
+
+Variable SwiGlu::operator()(const Variable& x, const BlockSite& site) const {
+  const std::vector<Variable> halves = split(site.linear(LinearSite::fc1, x, w12_(x)), -1, {hidden_, hidden_});
+  const Variable h = mul(silu(halves[0]), halves[1]);
+  return site.linear(LinearSite::fc2, h, w3_(h));
+}
+
+}  // namespace rein::nn
