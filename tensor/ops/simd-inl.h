@@ -54,6 +54,29 @@ HWY_INLINE T sum_of(std::int64_t count, F&& term) {
   return sum;
 }
 
+// Largest term(tag, i) over i in [0, count), -inf for none. A NaN term may or may not win: max is for choosing a shift,
+// and NaN shows again in what is computed with it.
+template <class T, class F>
+HWY_INLINE T max_of(std::int64_t count, F&& term) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const T lowest = -static_cast<T>(__builtin_inf());
+  auto m0 = hn::Set(d, lowest), m1 = m0;
+  std::int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    m0 = hn::Max(m0, term(d, i));
+    m1 = hn::Max(m1, term(d, i + lanes));
+  }
+  for (; i + lanes <= count; i += lanes) m0 = hn::Max(m0, term(d, i));
+  T top = hn::GetLane(hn::MaxOfLanes(d, hn::Max(m0, m1)));
+  const hn::CappedTag<T, 1> one;
+  for (; i < count; ++i) {
+    const T t = hn::GetLane(term(one, i));
+    if (t > top) top = t;
+  }
+  return top;
+}
+
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif
