@@ -1,0 +1,94 @@
+#include "tensor/ops/cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tensor/error.h"
+#include "tensor/ops/cross_entropy_cpu.h"
+
+namespace rein::ops {
+namespace {
+
+Shape without_last(const Shape& shape) {
+  return Shape(shape.sizes().first(static_cast<std::size_t>(shape.rank() - 1)));
+}
+
+void check_logits(const char* op, const Tensor& logits) {
+  require(logits && logits.rank() >= 1 && logits.size(-1) >= 1, op, "logits must have shape (..., K), got ",
+          logits.shape());
+}
+
+void check(const char* op, const Tensor& logits, const Tensor& labels, std::int64_t ignore) {
+  check_logits(op, logits);
+  require(labels && labels.dtype() == DType::i64 && labels.shape() == without_last(logits.shape()), op,
+          "labels must be i64 of shape ", without_last(logits.shape()), ", got ", name_of(labels.dtype()), " ",
+          labels.shape(), "; logits are ", logits.shape());
+  const std::int64_t classes = logits.size(-1), *values = labels.data<std::int64_t>();
+  const std::int64_t bad = cpu::first_bad_label(values, labels.count(), classes, ignore);
+  if (bad >= 0) {
+    fail(op, "labels must be in [0, ", classes, ") or the ignored ", ignore, ", got ", values[bad],
+         " at flat position ", bad, " of ", labels.shape());
+  }
+}
+
+void check_divisor(double divisor) {
+  require(std::isfinite(divisor) && divisor > 0, "cross_entropy", "divisor must be finite and above 0, got ", divisor);
+}
+
+}  // namespace
+
+CrossEntropyOut cross_entropy(const Tensor& logits, const Tensor& labels, double divisor, std::int64_t ignore) {
+  check("cross_entropy", logits, labels, ignore);
+  check_divisor(divisor);
+  CrossEntropyOut out{{}, Tensor::empty(labels.shape(), logits.dtype(), logits.device())};
+  dispatch_real("cross_entropy", logits.dtype(), [&]<class T>() {
+    const double sum = cpu::cross_entropy<T>(logits.data<T>(), labels.data<std::int64_t>(), labels.count(),
+                                             logits.size(-1), ignore, out.log_sum.mutable_data<T>());
+    out.loss = Tensor::scalar(sum / divisor, logits.dtype());
+  });
+  return out;
+}
+
+Tensor cross_entropy_backward(const Tensor& grad_out, const Tensor& logits, const Tensor& labels, const Tensor& log_sum,
+                              double divisor, std::int64_t ignore) {
+  check("cross_entropy_backward", logits, labels, ignore);
+  check_divisor(divisor);
+  require(log_sum.shape() == labels.shape() && log_sum.dtype() == logits.dtype(), "cross_entropy_backward",
+          "log_sum must be like labels ", labels.shape(), ", got ", log_sum.shape());
+  const double scale = grad_out.item() / divisor;
+  Tensor grad = Tensor::empty_like(logits);
+  dispatch_real("cross_entropy_backward", logits.dtype(), [&]<class T>() {
+    cpu::cross_entropy_backward<T>(logits.data<T>(), labels.data<std::int64_t>(), log_sum.data<T>(), labels.count(),
+                                   logits.size(-1), ignore, static_cast<T>(scale), grad.mutable_data<T>());
+  });
+  return grad;
+}
+
+Tensor argmax_last(const Tensor& logits, DType ids) {
+  check_logits("argmax_last", logits);
+  require(ids == DType::i64 || (ids == DType::u8 && logits.size(-1) <= 256), "argmax_last",
+          "ids must be i64, or u8 for at most 256 classes, got ", name_of(ids), "; logits are ", logits.shape());
+  Tensor out = Tensor::empty(without_last(logits.shape()), ids, logits.device());
+  dispatch_real("argmax_last", logits.dtype(), [&]<class T>() {
+    const auto run = [&]<class Id>(Id) {
+      cpu::argmax_last<T, Id>(logits.data<T>(), out.count(), logits.size(-1), out.mutable_data<Id>());
+    };
+    if (ids == DType::i64)
+      run(std::int64_t{});
+    else
+      run(std::uint8_t{});
+  });
+  return out;
+}
+
+Hits accuracy(const Tensor& logits, const Tensor& labels, std::int64_t ignore) {
+  check("accuracy", logits, labels, ignore);
+  Hits result;
+  dispatch_real("accuracy", logits.dtype(), [&]<class T>() {
+    result.hits = cpu::count_hits<T>(logits.data<T>(), labels.data<std::int64_t>(), labels.count(), logits.size(-1),
+                                     ignore, &result.counted);
+  });
+  return result;
+}
+
+}  // namespace rein::ops
