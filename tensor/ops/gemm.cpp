@@ -87,6 +87,23 @@ void run(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c, Writ
   }
 }
 
+// out = op(a) op(b), summed over batches when out is 2-D and they are not.
+void gemm_summed(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& out) {
+  const std::int64_t batches = std::max(a.rank() == 3 ? a.size(0) : 1, b.rank() == 3 ? b.size(0) : 1);
+  if (out.rank() == 3 || (a.rank() == 2 && b.rank() == 2)) {
+    gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite);
+    return;
+  }
+  const auto batch_of = [](const Tensor& x, std::int64_t batch) {
+    return rows_of(x.rank() == 3 ? x.rows(batch, batch + 1) : x);
+  };
+  if (batches == 0) Tensor(out).fill(0);
+  for (std::int64_t batch = 0; batch < batches; ++batch) {
+    gemm(batch_of(a, batch), trans_a, batch_of(b, batch), trans_b, rows_of(out),
+         batch == 0 ? Write::overwrite : Write::add);
+  }
+}
+
 }  // namespace
 
 void gemm(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows c, Write write, const Tensor& bias,
@@ -109,6 +126,28 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   const Tensor out = Tensor::empty(batched ? Shape{batches, rows, cols} : Shape{rows, cols}, a.dtype());
   gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite);
   return out;
+}
+
+MatmulGrads matmul_backward(const Tensor& grad_out, const Tensor& a, const Tensor& b, bool trans_a, bool trans_b,
+                            const Shape& a_shape, const Shape& b_shape, bool want_a, bool want_b) {
+  require(grad_out && (!want_a || b) && (!want_b || a), "matmul_backward",
+          "needs grad_out, b for the gradient of a, and a for that of b");
+  MatmulGrads grads;
+  if (want_a) {  // a: grad_out op(b)^T, or its transpose op(b) grad_out^T when a is stored transposed
+    grads.a = Tensor::empty(a_shape, grad_out.dtype());
+    if (trans_a)
+      gemm_summed(b, trans_b, grad_out, true, grads.a);
+    else
+      gemm_summed(grad_out, false, b, !trans_b, grads.a);
+  }
+  if (want_b) {  // b: op(a)^T grad_out, or grad_out^T op(a)
+    grads.b = Tensor::empty(b_shape, grad_out.dtype());
+    if (trans_b)
+      gemm_summed(grad_out, true, a, trans_a, grads.b);
+    else
+      gemm_summed(a, !trans_a, grad_out, false, grads.b);
+  }
+  return grads;
 }
 
 }  // namespace rein::ops

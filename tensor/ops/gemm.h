@@ -21,4 +21,13 @@ void gemm(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows c, Writ
 // batches. With trans_a, a is (…, K, M); with trans_b, b is (…, N, K).
 Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans_b = false);
 
+struct MatmulGrads {
+  Tensor a, b;  // null where not wanted
+};
+// grad_out like matmul's result. Only the shape of an operand whose own gradient is wanted is needed, and the values of
+// the other one: `a` may be null when want_b is false, `b` when want_a is false. A 2-D operand beside a 3-D one gets
+// the sum over batches, in order.
+MatmulGrads matmul_backward(const Tensor& grad_out, const Tensor& a, const Tensor& b, bool trans_a, bool trans_b,
+                            const Shape& a_shape, const Shape& b_shape, bool want_a, bool want_b);
+
 }  // namespace rein::ops

@@ -133,7 +133,7 @@ void MatrixSource<T>::pack(std::int64_t first, int count, int width, std::int64_
   if (transposed_) {
     const T* columns[gemm_max_kc];
     for (std::int64_t k = 0; k < kc; ++k) columns[k] = data_ + (k0 + k) * pitch_ + first;
-    pack_columns(columns, count, width, kc, true, out);
+    pack_columns(columns, count, width - count, width, kc, out);
   } else {
     const T* lines[gemm_max_width];
     for (int i = 0; i < count; ++i) lines[i] = data_ + (first + i) * pitch_ + k0;

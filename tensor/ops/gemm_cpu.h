@@ -24,10 +24,10 @@ inline constexpr int gemm_max_width = 96;
 // out[k * width + i] = lines[i][k] for i < count; a null line is zeros. kc <= gemm_max_kc.
 template <class T>
 void pack_lines(const T* const* lines, int count, int width, std::int64_t kc, T* out);
-// out[k * width + i] = columns[k][i] for i < count; a null column is zeros. Rows of `out` are `width` long, so a caller
-// may fill parts of a panel: only [0, count) and, when pad is set, [count, width) are written.
+// out[k * width + i] = columns[k][i] for i < count, followed by `padding` zeros; a null column is zeros. Several calls
+// may fill one panel side by side.
 template <class T>
-void pack_columns(const T* const* columns, int count, int width, std::int64_t kc, bool pad, T* out);
+void pack_columns(const T* const* columns, int count, int padding, int width, std::int64_t kc, T* out);
 
 // A plain matrix: line i, column k is at data[i * line_pitch + k], or at data[k * line_pitch + i] when transposed.
 template <class T>

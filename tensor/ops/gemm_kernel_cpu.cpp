@@ -172,7 +172,7 @@ void pack_lines_of(const T* const* lines, int width, std::int64_t kc, T* out) {
 }
 
 template <class T>
-void pack_columns_of(const T* const* columns, int count, int width, std::int64_t kc, bool pad, T* out) {
+void pack_columns_of(const T* const* columns, int count, int padding, int width, std::int64_t kc, T* out) {
   const hn::ScalableTag<T> d;
   for (std::int64_t k = 0; k < kc; ++k, out += width) {
     const T* column = columns[k];
@@ -181,8 +181,7 @@ void pack_columns_of(const T* const* columns, int count, int width, std::int64_t
     } else {
       for_each_lane(d, count, [&](auto v, std::int64_t i) { store(load(v, column + i), v, out + i); });
     }
-    if (pad)
-      for (int i = count; i < width; ++i) out[i] = T(0);
+    for (int i = count; i < count + padding; ++i) out[i] = T(0);
   }
 }
 
@@ -227,11 +226,11 @@ void lines_f32(const float* const* lines, int width, std::int64_t kc, float* out
 void lines_f64(const double* const* lines, int width, std::int64_t kc, double* out) {
   pack_lines_of(lines, width, kc, out);
 }
-void columns_f32(const float* const* columns, int count, int width, std::int64_t kc, bool pad, float* out) {
-  pack_columns_of(columns, count, width, kc, pad, out);
+void columns_f32(const float* const* columns, int count, int padding, int width, std::int64_t kc, float* out) {
+  pack_columns_of(columns, count, padding, width, kc, out);
 }
-void columns_f64(const double* const* columns, int count, int width, std::int64_t kc, bool pad, double* out) {
-  pack_columns_of(columns, count, width, kc, pad, out);
+void columns_f64(const double* const* columns, int count, int padding, int width, std::int64_t kc, double* out) {
+  pack_columns_of(columns, count, padding, width, kc, out);
 }
 void rows_f32(const float* x, std::int64_t rows, std::int64_t cols, std::int64_t pitch, float* sums) {
   add_rows_of(x, rows, cols, pitch, sums);
@@ -290,11 +289,11 @@ void pack_lines(const T* const* lines, int count, int width, std::int64_t kc, T*
 }
 
 template <class T>
-void pack_columns(const T* const* columns, int count, int width, std::int64_t kc, bool pad, T* out) {
+void pack_columns(const T* const* columns, int count, int padding, int width, std::int64_t kc, T* out) {
   if constexpr (sizeof(T) == sizeof(float))
-    HWY_DYNAMIC_DISPATCH(columns_f32)(columns, count, width, kc, pad, out);
+    HWY_DYNAMIC_DISPATCH(columns_f32)(columns, count, padding, width, kc, out);
   else
-    HWY_DYNAMIC_DISPATCH(columns_f64)(columns, count, width, kc, pad, out);
+    HWY_DYNAMIC_DISPATCH(columns_f64)(columns, count, padding, width, kc, out);
 }
 
 template <class T>
@@ -307,8 +306,8 @@ void add_rows(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t pit
 
 template void pack_lines(const float* const*, int, int, std::int64_t, float*);
 template void pack_lines(const double* const*, int, int, std::int64_t, double*);
-template void pack_columns(const float* const*, int, int, std::int64_t, bool, float*);
-template void pack_columns(const double* const*, int, int, std::int64_t, bool, double*);
+template void pack_columns(const float* const*, int, int, int, std::int64_t, float*);
+template void pack_columns(const double* const*, int, int, int, std::int64_t, double*);
 template void add_rows(const float*, std::int64_t, std::int64_t, std::int64_t, float*);
 template void add_rows(const double*, std::int64_t, std::int64_t, std::int64_t, double*);
 
