@@ -1,0 +1,116 @@
+#include "models/zoo/sources.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "tensor/error.h"
+#include "tensor/ops/resize.h"
+
+namespace rein::models::zoo {
+namespace {
+
+constexpr const char* kernel_name = "patch_embed.proj.weight";
+constexpr const char* table_name = "pos_embed";
+
+// Tensors of one dtype, one below the other.
+Tensor stack_rows(const std::vector<Tensor>& parts, const Shape& shape) {
+  Tensor out = Tensor::empty(shape, parts[0].dtype());
+  auto* to = static_cast<std::byte*>(out.mutable_raw());
+  for (const Tensor& part : parts) {
+    std::memcpy(to, part.raw(), part.bytes());
+    to += part.bytes();
+  }
+  return out;
+}
+
+}  // namespace
+
+MappedSource::MappedSource(std::shared_ptr<const nn::TensorSource> inner, const Layout& layout)
+    : inner_(std::move(inner)), layout_(layout) {
+  for (const std::string& theirs : inner_->names()) {
+    if (layout_.ignores(theirs)) continue;
+    const auto place = place_of(layout_, theirs);
+    names_.insert(place ? place->name : theirs);
+  }
+  std::erase_if(names_, [&](const std::string& name) { return !has(name); });
+}
+
+std::vector<std::string> MappedSource::pieces(const std::string& ours) const {
+  std::vector<std::string> theirs = pieces_of(layout_, ours);
+  if (theirs.empty()) theirs.push_back(ours);  // not in the table: as it is
+  return theirs;
+}
+
+std::vector<std::string> MappedSource::names() const {
+  return {names_.begin(), names_.end()};
+}
+
+bool MappedSource::has(const std::string& name) const {
+  for (const std::string& theirs : pieces(name))
+    if (!inner_->has(theirs)) return false;
+  return true;
+}
+
+Shape MappedSource::shape(const std::string& name) const {
+  const std::vector<std::string> theirs = pieces(name);
+  const Shape first = inner_->shape(theirs[0]);
+  if (theirs.size() == 1) return first;
+  for (const std::string& piece : theirs) {
+    const Shape other = inner_->shape(piece);
+    if (other != first || other.rank() == 0) return other;
+  }
+  return first.with(0, first[0] * static_cast<std::int64_t>(theirs.size()));
+}
+
+Tensor MappedSource::read(const std::string& name, DType dtype) const {
+  const std::vector<std::string> theirs = pieces(name);
+  if (theirs.size() == 1) return inner_->read(theirs[0], dtype);
+  std::vector<Tensor> parts;
+  for (const std::string& piece : theirs) parts.push_back(inner_->read(piece, dtype));
+  return stack_rows(parts, shape(name));
+}
+
+std::int64_t grid_side(std::int64_t patches, const std::string& what) {
+  const auto side = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches))));
+  if (patches < 1 || side * side != patches)
+    fail_runtime("zoo", what, " must have a square grid of positions, got ", patches, " of them");
+  return side;
+}
+
+Tensor convert_patch_kernel(const Tensor& kernel, std::int64_t patch) {
+  require(kernel.rank() == 4, "convert_patch_kernel", "kernel must be (O, I, p, p), got ", kernel.shape());
+  const Shape& s = kernel.shape();
+  const Tensor planes = kernel.view({s[0] * s[1], s[2], s[3], 1});  // every (out, in) pair is an image of its own
+  return ops::resize(planes, ops::to_size(patch, patch, ops::Interpolation::bicubic)).view({s[0], s[1], patch, patch});
+}
+
+Tensor convert_positions(const Tensor& table, std::int64_t grid) {
+  require(table.rank() == 3 && table.size(0) == 1 && table.size(1) >= 2, "convert_positions",
+          "table must be (1, 1 + g*g, C), got ", table.shape());
+  const std::int64_t side = grid_side(table.size(1) - 1, "pos_embed"), c = table.size(2);
+  const Tensor rows = table.view({1 + side * side, c});
+  const Tensor map = rows.rows(1, 1 + side * side).view({1, side, side, c});
+  const Tensor resized = ops::resize(map, ops::to_size(grid, grid, ops::Interpolation::bicubic));
+  return stack_rows({rows.rows(0, 1), resized}, {1, 1 + grid * grid, c});
+}
+
+ConvertedSource::ConvertedSource(std::shared_ptr<const nn::TensorSource> inner, std::int64_t patch, std::int64_t grid)
+    : inner_(std::move(inner)), patch_(patch), grid_(grid) {
+  require(patch >= 1 && grid >= 1, "zoo", "patch and grid must be at least 1, got ", patch, " and ", grid);
+}
+
+Shape ConvertedSource::shape(const std::string& name) const {
+  const Shape s = inner_->shape(name);
+  if (name == kernel_name && s.rank() == 4) return s.with(2, patch_).with(3, patch_);
+  if (name == table_name && s.rank() == 3) return s.with(1, 1 + grid_ * grid_);
+  return s;
+}
+
+Tensor ConvertedSource::read(const std::string& name, DType dtype) const {
+  const Tensor t = inner_->read(name, dtype);
+  if (name == kernel_name && t.size(2) != patch_) return convert_patch_kernel(t, patch_);
+  if (name == table_name && t.size(1) != 1 + grid_ * grid_) return convert_positions(t, grid_);
+  return t;
+}
+
+}  // namespace rein::models::zoo
