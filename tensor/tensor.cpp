@@ -10,6 +10,10 @@
 namespace rein {
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  // A shape may count up to 2^62 elements; their bytes would wrap around.
+  if (shape.count() > (std::int64_t{1} << 62) / static_cast<std::int64_t>(size_of(dtype))) {
+    fail_runtime("memory", "out of memory: a tensor ", shape, " of ", name_of(dtype), " was asked for");
+  }
   Tensor t;
   t.shape_ = shape;
   t.dtype_ = dtype;
@@ -32,7 +36,9 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
   return t;
 }
 
-Tensor Tensor::scalar(double value, DType dtype) { return full({}, value, dtype); }
+Tensor Tensor::scalar(double value, DType dtype) {
+  return full({}, value, dtype);
+}
 
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
@@ -94,9 +100,12 @@ void Tensor::copy_from(const Tensor& other) {
 void Tensor::fill(double value) {
   dispatch_any(dtype_, [&]<class T>() {
     T v;
-    if constexpr (std::is_same_v<T, bf16_t>) v = to_bf16(static_cast<float>(value));
-    else if constexpr (std::is_same_v<T, f16_t>) v = to_f16(static_cast<float>(value));
-    else v = static_cast<T>(value);
+    if constexpr (std::is_same_v<T, bf16_t>)
+      v = to_bf16(static_cast<float>(value));
+    else if constexpr (std::is_same_v<T, f16_t>)
+      v = to_f16(static_cast<float>(value));
+    else
+      v = static_cast<T>(value);
     std::fill_n(mutable_data<T>(), count(), v);
   });
 }
@@ -120,8 +129,10 @@ double Tensor::at(std::int64_t index) const {
   require(index >= 0 && index < count(), "tensor", "element ", index, " is outside of ", shape_);
   return dispatch_any(dtype_, [&]<class T>() -> double {
     const T v = data<T>()[index];
-    if constexpr (std::is_same_v<T, bf16_t> || std::is_same_v<T, f16_t>) return to_float(v);
-    else return static_cast<double>(v);
+    if constexpr (std::is_same_v<T, bf16_t> || std::is_same_v<T, f16_t>)
+      return to_float(v);
+    else
+      return static_cast<double>(v);
   });
 }
 

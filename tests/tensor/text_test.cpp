@@ -1,0 +1,38 @@
+#include "tensor/text.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+namespace rein {
+namespace {
+
+TEST_CASE("Edit distance counts inserts, deletes, replacements and swaps") {
+  CHECK(edit_distance("", "") == 0);
+  CHECK(edit_distance("abc", "") == 3);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("lable", "label") == 1);
+  CHECK(edit_distance("abc", "abd") == edit_distance("abd", "abc"));
+}
+
+TEST_CASE("The nearest word is suggested only when it is near") {
+  const std::vector<std::string> words{"encoding", "ignore", "map", "other"};
+  CHECK(nearest("encodng", words) == "encoding");
+  CHECK(nearest("Ignore", words) == "ignore");
+  CHECK(nearest("mpa", words) == "map");
+  CHECK(nearest("colourfulness", words) == std::nullopt);
+  CHECK(nearest("xy", words) == std::nullopt);
+  CHECK(did_you_mean("othr", words) == "; did you mean \"other\"?");
+  CHECK(did_you_mean("colourfulness", words).empty());
+  CHECK(nearest("a", std::vector<std::string>{}) == std::nullopt);
+}
+
+TEST_CASE("Quoted lists say how much they leave out") {
+  const std::vector<std::string> words{"a", "b", "c"};
+  CHECK(quoted_list(words) == "\"a\", \"b\", \"c\"");
+  CHECK(quoted_list(words, 2) == "\"a\", \"b\" and 1 more");
+  CHECK(quoted_list({}).empty());
+}
+
+}  // namespace
+}  // namespace rein
