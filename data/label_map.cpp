@@ -21,7 +21,7 @@ LabelMap LabelDecoder::decode_ids(const RawPng& png, const std::vector<T>& sampl
     const std::int16_t id = table_[samples[i * step]];
     if (id < 0) {
       const auto width = static_cast<std::size_t>(png.width);
-      fail_runtime("label", file, ": raw id ", samples[i * step], " at row ", i / width, ", column ", i % width,
+      fail_runtime("label", file, ": raw id ", int{samples[i * step]}, " at row ", i / width, ", column ", i % width,
                    " is not in the set's label map");
     }
     out.ids[i] = static_cast<std::uint8_t>(id);

@@ -37,6 +37,11 @@ std::uint8_t rounded(float x) {
   return static_cast<std::uint8_t>(std::min(shifted - 12582912.0f, 255.0f));
 }
 
+// 1 - a * b with one rounding, as the fused instruction that OpenCV's code compiles to; it decides some ties.
+float one_minus_product(float a, float b) {
+  return static_cast<float>(1.0 - static_cast<double>(a) * b);
+}
+
 void map_pixels(Image& image, const Lut& lut) {
   for (std::uint8_t& p : image.pixels) p = lut[p];
 }
@@ -93,8 +98,8 @@ void hsv_to_rgb(Image& image) {
     const float s = static_cast<float>(out[1]) * (1.0f / 255.0f), v = static_cast<float>(out[2]) * (1.0f / 255.0f);
     const float f = hue.fraction;
     const std::uint8_t choices[4] = {rounded(v * 255.0f), rounded(v * (1.0f - s) * 255.0f),
-                                     rounded(v * (1.0f - s * f) * 255.0f),
-                                     rounded(v * (1.0f - s * (1.0f - f)) * 255.0f)};
+                                     rounded(v * one_minus_product(s, f) * 255.0f),
+                                     rounded(v * one_minus_product(s, 1.0f - f) * 255.0f)};
     const std::uint8_t* pick = order[hue.sector];
     out[0] = choices[pick[0]];
     out[1] = choices[pick[1]];
