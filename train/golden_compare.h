@@ -20,9 +20,9 @@ class Comparison {
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
 
-  // `name` as in the file ("out.feat.0", "grad.param.scale"), `ours` in the file's layout. Stored in full or, in large_*
-  // cases, by samples and projections. A null gradient is right exactly when config.unreached lists it and the stored
-  // one is zero. Integer tensors may differ by `allowed`.
+  // `name` as in the file ("out.feat.0", "grad.param.scale"), `ours` in the file's layout. Stored in full or, in
+  // large_* cases, by samples and projections. A null gradient is right exactly when config.unreached lists it and the
+  // stored one is zero. Integer tensors may differ by `allowed`.
   void check(const std::string& name, const Tensor& ours, std::int64_t allowed = 0);
   void check_map(const std::string& name, const Tensor& nhwc) { check(name, to_nchw(nhwc)); }
   // Bit for bit, after rounding the stored values to the dtype of ours.
@@ -37,6 +37,7 @@ class Comparison {
   bool ok() const { return failures_.empty(); }
   const std::vector<std::string>& failures() const { return failures_; }
   int compared() const { return compared_; }      // tensors held against a tolerance
+  int statements() const { return statements_; }  // of check_that
   int unlisted() const { return unlisted_; }      // f32: without an f32 reference, so not compared
   // The tensor nearest to (or farthest beyond) its limit.
   const std::string& worst_tensor() const { return worst_tensor_; }
@@ -60,7 +61,7 @@ class Comparison {
   std::set<std::string> seen_, unreached_;
   double group_max_out_ = 0, group_max_grad_ = 0;
   std::vector<std::string> failures_;
-  int compared_ = 0, unlisted_ = 0;
+  int compared_ = 0, statements_ = 0, unlisted_ = 0;
   std::string worst_tensor_;
   double worst_error_ = 0, worst_limit_ = 0, worst_ratio_ = -1;
 };

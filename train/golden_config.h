@@ -26,9 +26,9 @@ class GoldenConfig {
   std::vector<std::int64_t> integers(const std::string& key) const;
   std::vector<double> numbers(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;
-  std::vector<std::string> keys() const;                              // of this object, sorted
-  GoldenConfig object(const std::string& key) const;                  // a nested object
-  std::vector<GoldenConfig> objects(const std::string& key) const;    // a list of objects
+  std::vector<std::string> keys() const;                                              // of this object, sorted
+  GoldenConfig object(const std::string& key) const;                                  // a nested object
+  std::vector<GoldenConfig> objects(const std::string& key) const;                    // a list of objects
   std::vector<std::vector<std::int64_t>> integer_rows(const std::string& key) const;  // a list of lists
 
  private:

@@ -1,5 +1,5 @@
-// One recorded reference case: a safetensors file of format "rein-golden-1". Inputs, parameters and cotangents are exact
-// f32 values; outputs and gradients are f64. Maps are N,C,H,W here and nowhere else in the library.
+// One recorded reference case: a safetensors file of format "rein-golden-1". Inputs, parameters and cotangents are
+// exact f32 values; outputs and gradients are f64. Maps are N,C,H,W here and nowhere else in the library.
 #pragma once
 
 #include <cstdint>
