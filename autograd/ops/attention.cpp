@@ -1,0 +1,99 @@
+#include "autograd/ops/attention.h"
+
+#include "autograd/record.h"
+#include "tensor/error.h"
+#include "tensor/ops/attention.h"
+
+namespace rein {
+namespace {
+
+// Per head, with S = scale Q K^T, P = softmax(S) (recomputed as exp(S - log_sum_exp)), O = P V and G = grad_out:
+//   grad_V = P^T G
+//   dP = G V^T;  dS = P * (dP - D),  D_i = sum_j P_ij dP_ij = G_i . O_i  (so D needs no matrix)
+//   grad_Q = scale dS K,  grad_K = scale dS^T Q
+struct AttentionSaved {
+  SavedTensor q, k, v, out, log_sum_exp;
+  ops::AttentionOptions options;
+  SavedTensor blocked;
+};
+
+ops::AttentionOptions tensor_options(const AttentionOptions& o) {
+  return {.heads = o.heads, .scale = o.scale, .blocked = o.blocked};
+}
+
+void attention_vjp(const AttentionSaved& s, GradContext& g) {
+  s.blocked.get();  // refuses a mask that was written to since
+  const Tensor &q = s.q.get(), &k = s.k.get(), &v = s.v.get();
+  Tensor gq = g.wants(0) ? Tensor::empty_like(q) : Tensor{};
+  Tensor gk = g.wants(1) ? Tensor::empty_like(k) : Tensor{};
+  Tensor gv = g.wants(2) ? Tensor::empty_like(v) : Tensor{};
+  const auto rows_or_null = [](const Tensor& t) { return t ? rows_of(t) : Rows{}; };
+  ops::attention_backward(g.out(), rows_of(q), rows_of(k), rows_of(v), {s.out.get(), s.log_sum_exp.get()}, s.options,
+                          {rows_or_null(gq), rows_or_null(gk), rows_or_null(gv)});
+  g.set(0, std::move(gq));
+  g.set(1, std::move(gk));
+  g.set(2, std::move(gv));
+}
+
+// The same with q, k and v as thirds of one tensor: the gradient is written into the thirds of one buffer.
+struct Thirds {
+  Rows q, k, v;
+};
+
+Thirds thirds_of(const Tensor& qkv) {
+  const std::int64_t c = qkv.size(-1) / 3;
+  return {rows_of(qkv, {}, {0, c}), rows_of(qkv, {}, {c, 2 * c}), rows_of(qkv, {}, {2 * c, 3 * c})};
+}
+
+struct AttentionPackedSaved {
+  SavedTensor qkv, out, log_sum_exp;
+  ops::AttentionOptions options;
+  SavedTensor blocked;
+};
+
+void attention_packed_vjp(const AttentionPackedSaved& s, GradContext& g) {
+  s.blocked.get();
+  const Thirds x = thirds_of(s.qkv.get());
+  Tensor grad = Tensor::empty_like(s.qkv.get());
+  const Thirds to = thirds_of(grad);
+  ops::attention_backward(g.out(), x.q, x.k, x.v, {s.out.get(), s.log_sum_exp.get()}, s.options, {to.q, to.k, to.v});
+  g.set(0, std::move(grad));
+}
+
+void check_rank(const char* op, const char* what, const Variable& x) {
+  require(x.value().rank() == 3, op, what, " must have shape (N, L, C), got ", x.shape());
+}
+
+}  // namespace
+
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const AttentionOptions& options) {
+  check_rank("attention", "q", q);
+  check_rank("attention", "k", k);
+  check_rank("attention", "v", v);
+  const auto plain = tensor_options(options);
+  const auto result = ops::attention(rows_of(q.value()), rows_of(k.value()), rows_of(v.value()), plain);
+  return record(
+      "attention", {q, k, v}, result.out,
+      [&](Saver& save) {
+        return AttentionSaved{save(q.value()),          save(k.value()), save(v.value()),      save(result.out),
+                              save(result.log_sum_exp), plain,           save(options.blocked)};
+      },
+      attention_vjp);
+}
+
+Variable attention_packed(const Variable& qkv, const AttentionOptions& options) {
+  check_rank("attention", "qkv", qkv);
+  require(qkv.size(-1) % 3 == 0, "attention", "qkv must have 3 * heads * d columns, got ", qkv.shape());
+  const auto plain = tensor_options(options);
+  const Thirds x = thirds_of(qkv.value());
+  const auto result = ops::attention(x.q, x.k, x.v, plain);
+  return record(
+      "attention", {qkv}, result.out,
+      [&](Saver& save) {
+        return AttentionPackedSaved{save(qkv.value()), save(result.out), save(result.log_sum_exp), plain,
+                                    save(options.blocked)};
+      },
+      attention_packed_vjp);
+}
+
+}  // namespace rein

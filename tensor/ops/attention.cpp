@@ -1,0 +1,121 @@
+#include "tensor/ops/attention.h"
+
+#include <cmath>
+
+#include "tensor/cpu_features.h"
+#include "tensor/error.h"
+#include "tensor/ops/attention_cpu.h"
+
+namespace rein::ops {
+namespace {
+
+struct Sizes {
+  std::int64_t batches, heads, lq, lk, d, dv;
+  double scale;
+};
+
+Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options) {
+  require(q && k && v, op, "needs q, k and v");
+  const auto shapes = [&] { return concat_text("q is ", q.text(), ", k is ", k.text(), ", v is ", v.text()); };
+  require(q.dtype() == k.dtype() && q.dtype() == v.dtype(), op, "q, k and v must have one dtype; ", shapes());
+  require(q.batches == k.batches && q.batches == v.batches && k.rows == v.rows && q.cols == k.cols, op,
+          "q must be N x (Lq, heads*d), k N x (Lk, heads*d), v N x (Lk, heads*dv); ", shapes());
+  const std::int64_t heads = options.heads;
+  require(heads >= 1 && q.cols % heads == 0 && v.cols % heads == 0 && q.cols > 0, op,
+          "columns must be a multiple of heads = ", heads, "; ", shapes());
+  require(k.rows >= 1 || q.rows == 0, op, "needs at least one key; ", shapes());
+  const Shape mask{q.batches, q.rows, k.rows};
+  require(!options.blocked || (options.blocked.shape() == mask && options.blocked.dtype() == DType::u8), op,
+          "blocked must be u8 ", mask, ", got ", name_of(options.blocked.dtype()), " ", options.blocked.shape());
+  require(std::isfinite(options.scale) && options.scale >= 0, op,
+          "scale must be positive (or 0 for the usual one), got ", options.scale);
+  const std::int64_t d = q.cols / heads;
+  const double scale = options.scale == 0 ? 1.0 / std::sqrt(static_cast<double>(d)) : options.scale;
+  return {q.batches, heads, q.rows, k.rows, d, v.cols / heads, scale};
+}
+
+template <class T>
+cpu::AttentionRows<const T> pointers(const Rows& rows) {
+  return {rows.data<T>(), rows.row_pitch, rows.batch_pitch};
+}
+
+template <class T>
+cpu::AttentionRows<T> mutable_pointers(Rows& rows) {
+  if (!rows) return {};
+  return {rows.mutable_data<T>(), rows.row_pitch, rows.batch_pitch};
+}
+
+template <class T>
+cpu::AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
+                                const AttentionOptions& options) {
+  return {pointers<T>(q),
+          pointers<T>(k),
+          pointers<T>(v),
+          s.batches,
+          s.heads,
+          s.lq,
+          s.lk,
+          s.d,
+          s.dv,
+          static_cast<T>(s.scale),
+          options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
+          {},
+          nullptr};
+}
+
+// True for the plain loops, false for the blocked kernels.
+bool use_reference() {
+  const std::string forced = forced_kernel("attention");
+  require(forced.empty() || forced == "reference" || forced == "blocked", "attention",
+          "REIN_KERNEL=attention: must be reference or blocked, got '", forced, "'");
+  return forced == "reference";
+}
+
+void check_grad(const Rows& grad, const Rows& x, const char* what) {
+  require(
+      !grad || (grad.batches == x.batches && grad.rows == x.rows && grad.cols == x.cols && grad.dtype() == x.dtype()),
+      "attention_backward", "the gradient of ", what, " must be like it: ", grad.text(), " for ", x.text());
+}
+
+}  // namespace
+
+AttentionOut attention(const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options) {
+  const Sizes s = check("attention", q, k, v, options);
+  AttentionOut result{Tensor::empty({s.batches, s.lq, s.heads * s.dv}, q.dtype(), q.device()),
+                      Tensor::empty({s.batches, s.heads, s.lq}, q.dtype(), q.device())};
+  dispatch_real("attention", q.dtype(), [&]<class T>() {
+    auto args = arguments<T>(s, q, k, v, options);
+    args.out = {result.out.mutable_data<T>(), s.heads * s.dv, s.lq * s.heads * s.dv};
+    args.log_sum_exp = result.log_sum_exp.mutable_data<T>();
+    use_reference() ? cpu::attention_reference<T>(args) : cpu::attention<T>(args);
+  });
+  return result;
+}
+
+void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, const Rows& v, const AttentionOut& out,
+                        const AttentionOptions& options, AttentionGrads grads) {
+  const char* op = "attention_backward";
+  const Sizes s = check(op, q, k, v, options);
+  const Shape shape{s.batches, s.lq, s.heads * s.dv}, rows_shape{s.batches, s.heads, s.lq};
+  require(grad_out && grad_out.shape() == shape && grad_out.dtype() == q.dtype(), op, "grad_out must be ", shape, " ",
+          name_of(q.dtype()), ", got ", grad_out.shape(), " ", name_of(grad_out.dtype()));
+  require(out.out.shape() == shape && out.log_sum_exp.shape() == rows_shape, op, "out and log_sum_exp must be ", shape,
+          " and ", rows_shape, ", got ", out.out.shape(), " and ", out.log_sum_exp.shape());
+  check_grad(grads.q, q, "q");
+  check_grad(grads.k, k, "k");
+  check_grad(grads.v, v, "v");
+  dispatch_real(op, q.dtype(), [&]<class T>() {
+    auto args = arguments<T>(s, q, k, v, options);
+    const std::int64_t pitch = s.heads * s.dv;
+    // Backward reads these two only; the argument struct is shared with forward, which writes them.
+    args.out = {const_cast<T*>(out.out.data<T>()), pitch, s.lq * pitch};
+    args.log_sum_exp = const_cast<T*>(out.log_sum_exp.data<T>());
+    const cpu::AttentionGradArgs<T> to{{grad_out.data<T>(), pitch, s.lq * pitch},
+                                       mutable_pointers<T>(grads.q),
+                                       mutable_pointers<T>(grads.k),
+                                       mutable_pointers<T>(grads.v)};
+    use_reference() ? cpu::attention_reference_backward<T>(args, to) : cpu::attention_backward<T>(args, to);
+  });
+}
+
+}  // namespace rein::ops

@@ -1,0 +1,58 @@
+// The pieces of work that attention hands to its kernels.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tensor/ops/attention_layout.h"
+#include "tensor/parallel.h"
+
+namespace rein::ops::cpu {
+
+// Copies of one head's rows: transposed panels, padded rows, or both (null: not wanted). Layouts:
+// attention_kernels-inl.h.
+template <class T>
+struct AttentionPack {
+  const T* x;
+  std::int64_t pitch, rows, d;
+  T* transposed;
+  T* packed;
+};
+template <class T>
+void attention_pack(const AttentionPack<T>& pack);
+
+// A block of at most query_block queries of one head.
+template <class T>
+struct AttentionBlock {
+  const T* q;
+  std::int64_t q_pitch, queries;
+  const T *k_transposed, *v_rows;
+  std::int64_t lk, d, dv;
+  T scale;
+  const std::uint8_t* blocked;  // (queries, lk) or null
+  T* out;
+  std::int64_t out_pitch;
+  T* log_sum_exp;
+};
+
+// A part of the queries of one head, for backward: writes grad_q, and this part's share of the gradients of k and v.
+template <class T>
+struct AttentionPart {
+  const T *q, *grad_out, *out;
+  std::int64_t q_pitch, grad_pitch, out_pitch, queries;
+  const T* log_sum_exp;
+  const T *k_transposed, *v_transposed, *k_rows;
+  std::int64_t lk, d, dv;
+  T scale;
+  const std::uint8_t* blocked;  // (queries, lk) or null
+  T* grad_q;                    // null: not wanted, as the next two
+  std::int64_t grad_q_pitch;
+  T *sum_k, *sum_v;  // padded_keys x padded width; sum_k still lacks the factor `scale`
+};
+
+// Heads packed at a time: enough tasks for every thread, little memory. Results do not depend on it.
+inline std::int64_t heads_per_group() {
+  return std::max<std::int64_t>(4, 2 * thread_count());
+}
+
+}  // namespace rein::ops::cpu
