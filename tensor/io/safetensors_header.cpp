@@ -278,9 +278,10 @@ std::string_view file_name_of(DType dtype) {
 }
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t longest = 200;
+  std::size_t length = std::min<std::size_t>(text.size(), 200);
+  while (length != 0 && length < text.size() && (text[length] & 0xC0) == 0x80) --length;  // not inside a character
   std::string out = "'";
-  for (const char c : text.substr(0, longest)) {
+  for (const char c : text.substr(0, length)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte != 0x7F) {
       out += c;
@@ -289,7 +290,7 @@ std::string in_quotes(std::string_view text) {
       out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
     }
   }
-  return out + (text.size() > longest ? "…'" : "'");
+  return out + (length < text.size() ? "…'" : "'");
 }
 
 bool is_utf8(std::string_view text) {
