@@ -54,6 +54,23 @@ TEST_CASE("Bilinear resize is within one of the exact value") {
   }
 }
 
+TEST_CASE("Small resizes have OpenCV's numbers") {
+  Image image(3, 4, 1);
+  image.pixels = {3, 250, 17, 91, 200, 8, 133, 64, 77, 180, 255, 1};
+  LabelMap labels(3, 4);
+  labels.ids = image.pixels;
+  CHECK(resize_bilinear(image, {5, 7}).pixels ==
+        std::vector<std::uint8_t>{3,   91, 232, 133, 22,  64,  91,  82,  107, 148, 108, 64,  74,  80,  200, 131, 22, 71,
+                                  128, 89, 64,  126, 121, 112, 159, 193, 90,  26,  77,  114, 173, 217, 237, 92,  1});
+  CHECK(resize_bilinear(image, {2, 3}).pixels == std::vector<std::uint8_t>{75, 118, 78, 113, 181, 51});
+  CHECK(resize_nearest(labels, {5, 7}).ids ==
+        std::vector<std::uint8_t>{3,   3,   250, 250, 17,  17, 91, 3,   3,   250, 250, 17, 17,  91,  200, 200, 8, 8,
+                                  133, 133, 64,  200, 200, 8,  8,  133, 133, 64,  77,  77, 180, 180, 255, 255, 1});
+  Image even(2, 4, 1);
+  even.pixels = {3, 250, 18, 91, 200, 8, 133, 64};
+  CHECK(resize_bilinear(even, {1, 2}).pixels == std::vector<std::uint8_t>{115, 77});
+}
+
 TEST_CASE("Sizes") {
   CHECK(shortest_edge_size({360, 640}, 480, 2048) == Size{480, 853});
   CHECK(shortest_edge_size({375, 1242}, 320, 1 << 30) == Size{320, 1060});
