@@ -1,4 +1,4 @@
-// Blocking: K is cut into equal blocks of at most 384; B is packed, all threads together, for up to 8 MiB of (k blocks
+// Blocking: K is cut into equal blocks of at most 384; B is packed, all threads together, for up to 2 MiB of (k blocks
 // x columns); then each task takes 48 rows of C and a group of columns, packs its rows of A block by block into its
 // thread's scratch and multiplies. A task's part of C stays in the second-level cache over the k blocks.
 #include "tensor/ops/gemm_cpu.h"
@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t block_k = 384;
 constexpr std::int64_t block_rows = 48;  // a multiple of every tile's rows
 constexpr std::int64_t block_cols = 2048;
-constexpr std::int64_t packed_bytes = std::int64_t{8} << 20;
+constexpr std::int64_t packed_bytes = std::int64_t{2} << 20;
 static_assert(block_k <= gemm_max_kc);
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {

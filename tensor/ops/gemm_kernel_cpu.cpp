@@ -171,15 +171,26 @@ void pack_lines_of(const T* const* lines, int width, std::int64_t kc, T* out) {
     for (std::int64_t k = 0; k < kc; ++k) out[k * width + i] = lines[i][k];
 }
 
+// Whole vectors, then one masked vector: panels are often narrower than a vector.
 template <class T>
 void pack_columns_of(const T* const* columns, int count, int padding, int width, std::int64_t kc, T* out) {
   const hn::ScalableTag<T> d;
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(hn::ScalableTag<T>()));
+  constexpr std::int64_t ahead = 16;  // columns lie far apart: no hardware prefetcher follows them
+  const int whole = count / lanes * lanes;
+  const auto rest = hn::FirstN(d, static_cast<std::size_t>(count - whole));
   for (std::int64_t k = 0; k < kc; ++k, out += width) {
     const T* column = columns[k];
+    if (k + ahead < kc && columns[k + ahead] != nullptr) {
+      __builtin_prefetch(columns[k + ahead]);
+      __builtin_prefetch(columns[k + ahead] + count - 1);
+    }
     if (column == nullptr) {
-      for_each_lane(d, count, [&](auto v, std::int64_t i) { store(hn::Zero(v), v, out + i); });
+      for (int i = 0; i < whole; i += lanes) hn::StoreU(hn::Zero(d), d, out + i);
+      for (int i = whole; i < count; ++i) out[i] = T(0);
     } else {
-      for_each_lane(d, count, [&](auto v, std::int64_t i) { store(load(v, column + i), v, out + i); });
+      for (int i = 0; i < whole; i += lanes) hn::StoreU(hn::LoadU(d, column + i), d, out + i);
+      if (whole < count) hn::BlendedStore(hn::MaskedLoad(rest, d, column + whole), rest, d, out + whole);
     }
     for (int i = count; i < count + padding; ++i) out[i] = T(0);
   }
