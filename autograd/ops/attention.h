@@ -10,11 +10,12 @@ struct AttentionOptions {
   double scale = 0;  // of the logits; 0 means 1 / sqrt(head width)
   // u8 (N, Lq, Lk), 1 = blocked, shared by all heads; null: none. A row with all keys blocked is an error of the caller
   // (its softmax is empty): open it first.
-  Tensor blocked;
+  Tensor blocked{};
 };
 
-// q (N, Lq, heads*d), k (N, Lk, heads*d), v (N, Lk, heads*dv) -> (N, Lq, heads*dv). Heads are consecutive channel groups.
-// Equal PyTorch call: scaled_dot_product_attention per head. Never forms the Lq x Lk matrix; saves out and log-sum-exp.
+// q (N, Lq, heads*d), k (N, Lk, heads*d), v (N, Lk, heads*dv) -> (N, Lq, heads*dv). Heads are consecutive channel
+// groups. Equal PyTorch call: scaled_dot_product_attention per head. Never forms the Lq x Lk matrix; saves out and
+// log-sum-exp.
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const AttentionOptions& options);
 // The same with q, k, v as the three thirds of qkv (N, L, 3*heads*d), in that order; the gradient is one packed buffer.
 Variable attention_packed(const Variable& qkv, const AttentionOptions& options);

@@ -9,7 +9,7 @@ namespace rein {
 
 // Where sample 0 of a tensor stands in the step's whole batch, and the key of (seed, step, module path).
 struct DropoutKey {
-  RandomKey key;
+  RandomKey key = RandomKey(0);
   std::int64_t first_sample = 0;
 };
 

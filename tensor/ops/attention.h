@@ -14,7 +14,7 @@ namespace rein::ops {
 struct AttentionOptions {
   std::int64_t heads = 1;
   double scale = 0;  // of the logits; 0 means 1 / sqrt(head width)
-  Tensor blocked;    // u8 (N, Lq, Lk), not 0 = blocked, shared by all heads; null: none
+  Tensor blocked{};  // u8 (N, Lq, Lk), not 0 = blocked, shared by all heads; null: none
 };
 
 struct AttentionOut {

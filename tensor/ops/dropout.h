@@ -12,7 +12,7 @@ namespace rein::ops {
 struct DropoutMask {
   enum class Unit { element, channel, sample } unit = Unit::element;  // what is kept or dropped together
   double p = 0;                                                       // of being dropped, in [0, 1)
-  RandomKey key;
+  RandomKey key = RandomKey(0);
   std::int64_t first_sample = 0;  // number of x's sample 0 in the whole batch
 };
 
