@@ -18,6 +18,9 @@ endfunction()
 
 # rein_tests(NAME SOURCES ... LINK ...): one doctest program, registered with CTest under the same name.
 function(rein_tests name)
+  if(NOT REIN_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   foreach(f ${ARG_SOURCES})  # TEMPORARY
     if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${f})

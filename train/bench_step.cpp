@@ -1,0 +1,110 @@
+#include "train/bench_step.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "autograd/graph.h"
+#include "models/segmentor.h"
+#include "nn/bind.h"
+#include "tensor/error.h"
+#include "train/adamw.h"
+#include "train/param_groups.h"
+
+namespace rein::train {
+namespace {
+
+models::VitOptions vit_named(const std::string& name) {
+  if (name == "ti") return models::vit_tiny();
+  if (name == "s") return models::vit_small();
+  if (name == "b") return models::vit_base();
+  if (name == "l") return models::vit_large();
+  fail("bench", "vit must be ti, s, b or l, got '", name, "'");
+}
+
+models::SegmentorOptions segmentor_options(const BenchStepOptions& options) {
+  models::SegmentorOptions segmentor;
+  segmentor.vit = vit_named(options.vit);
+  segmentor.vit.layer_scale = options.layer_scale;
+  segmentor.vit.grid_height = options.height / segmentor.vit.patch;
+  segmentor.vit.grid_width = options.width / segmentor.vit.patch;
+  segmentor.method = models::method_of(options.method);
+  segmentor.rein.link_token_to_query = false;
+  segmentor.recompute = options.recompute;
+  return segmentor;
+}
+
+Tensor random_labels(std::int64_t n, std::int64_t h, std::int64_t w) {
+  Tensor labels = Tensor::empty({n, h, w}, DType::i64);
+  const RandomKey key = RandomKey(2).child("labels");
+  for (std::int64_t i = 0; i < labels.count(); ++i)
+    labels.mutable_data<std::int64_t>()[i] = static_cast<std::int64_t>(key.below(static_cast<std::uint64_t>(i), 19));
+  return labels;
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+double graph_bytes(models::Segmentor& segmentor, const Variable& root) {
+  std::set<const void*> parameters;
+  segmentor.visit([&](const std::string&, nn::Param& p) { parameters.insert(p.value.value().storage().get()); });
+  return static_cast<double>(graph_of(std::span(&root, 1), parameters).saved_bytes);
+}
+
+}  // namespace
+
+BenchStep bench_step(const BenchStepOptions& options) {
+  BenchStep result;
+  result.idle_bytes = process_memory().resident;
+  reset_process_peak();
+  reset_peak_memory();
+
+  models::Segmentor segmentor(segmentor_options(options));
+  segmentor.name_tree();
+  nn::initialise(segmentor, RandomKey(1), DType::f32);
+  result.parameters = segmentor.parameter_count();
+  result.trainable = segmentor.parameter_count(true);
+  AdamW optimizer;
+  add_trained(optimizer, segmentor, {});
+  const Tensor images = random_normal(RandomKey(3), {options.batch, options.height, options.width, 3}, 0, 1);
+  const Tensor labels = random_labels(options.batch, options.height, options.width);
+
+  std::vector<double> forward, backward_times, update;
+  std::uint64_t step = 0;
+  result.step = time_runs(
+      [&] {
+        segmentor.clear_grads();
+        const double start = now_seconds();
+        std::optional<models::Losses> losses =
+            segmentor.loss({.training = true, .key = RandomKey(4).child(step++), .first_sample = 0}, images, labels);
+        const double after_forward = now_seconds();
+        if (result.saved_bytes == 0) result.saved_bytes = graph_bytes(segmentor, losses->total);
+        const Variable total = losses->total;
+        losses.reset();
+        backward(total);
+        const double after_backward = now_seconds();
+        optimizer.step(1e-4);
+        forward.push_back(after_forward - start);
+        backward_times.push_back(after_backward - after_forward);
+        update.push_back(now_seconds() - after_backward);
+      },
+      options.steps, 0);
+  result.peak_bytes = process_memory().peak - result.idle_bytes;
+  result.tensor_peak_bytes = static_cast<double>(memory_stats().peak);
+  result.forward = median(forward);
+  result.backward = median(backward_times);
+  result.update = median(update);
+  segmentor.clear_grads();
+  result.backbone_forward = time_runs(
+      [&] {
+        const NoGrad no_grad;
+        segmentor.backbone().forward(constant(images), nn::ForwardContext());
+      },
+      options.steps, 0);
+  result.inference = time_runs([&] { segmentor.scores(images); }, options.steps, 0);
+  return result;
+}
+
+}  // namespace rein::train

@@ -1,0 +1,35 @@
+// One training or inference step of a whole system at real sizes: seconds, bytes, and where the time went.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/timing.h"
+
+namespace rein::train {
+
+struct BenchStepOptions {
+  std::string vit = "ti";       // ti, s, b, l
+  std::string method = "rein";  // freeze, full, rein
+  std::int64_t batch = 1, height = 512, width = 512;
+  bool layer_scale = false;  // DINOv2-like blocks
+  bool recompute = false;
+  int steps = 5;
+};
+
+struct BenchStep {
+  Timing step;                                   // forward, backward, update
+  Timing backbone_forward;                       // ViT and adapter, nothing recorded
+  Timing inference;                              // whole forward to class scores at the image's size
+  double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
+  double idle_bytes = 0;                         // resident before the model exists
+  double peak_bytes = 0;                         // VmHWM over the steps less idle_bytes
+  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors
+  double saved_bytes = 0;                        // kept for backward, parameters not counted
+  std::int64_t trainable = 0, parameters = 0;
+};
+
+// Random weights and images; throws std::invalid_argument for unknown names.
+BenchStep bench_step(const BenchStepOptions& options);
+
+}  // namespace rein::train

@@ -1,0 +1,148 @@
+// rein bench: ops at real shapes and whole steps, each beside what the machine can do.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tensor/cpu_features.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+#include "tensor/peak.h"
+#include "train/bench_op.h"
+#include "train/bench_step.h"
+#include "train/commands.h"
+
+namespace rein::train {
+namespace {
+
+using nlohmann::json;
+
+struct OpOptions {
+  std::vector<std::string> names;
+  std::string compare, device = "cpu";
+  double seconds = 0.3;
+};
+
+// Seconds of an earlier run by op and case, from its JSON lines.
+std::map<std::string, double> earlier_seconds(const std::string& path) {
+  std::map<std::string, double> seconds;
+  if (path.empty()) return seconds;
+  std::ifstream in(path);
+  if (!in) fail_runtime("bench", "cannot open ", path);
+  for (std::string line; std::getline(in, line);) {
+    const json j = json::parse(line, nullptr, false);
+    if (!j.is_object() || !j.contains("op")) continue;
+    seconds[j["op"].get<std::string>() + j.value("case", "")] = j.value("forward_s", 0.0) + j.value("backward_s", 0.0);
+  }
+  return seconds;
+}
+
+json machine_json() {
+  return {{"isa", isa_name()},
+          {"threads", thread_count()},
+          {"fma_peak_gflops", measure_fma_peak_gflops(thread_count())},
+          {"copy_gbytes", measure_copy_gbytes()}};
+}
+
+int run_ops(const OpOptions& options, const Globals& globals) {
+  const json machine = machine_json();
+  const double peak = machine["fma_peak_gflops"];
+  const auto before = earlier_seconds(options.compare);
+  if (globals.json)
+    std::printf("%s\n", json{{"machine", machine}}.dump().c_str());
+  else
+    std::printf("%s, %d threads: FMA peak %.0f GFLOP/s, copy %.1f GB/s\n%-16s %-34s %11s %9s %6s %9s %11s%s\n",
+                isa_name().c_str(), thread_count(), peak, machine["copy_gbytes"].get<double>(), "op", "case",
+                "forward ms", "GFLOP/s", "peak", "GB/s", "backward ms", before.empty() ? "" : "   was/now");
+  for (const std::string& op : options.names.empty() ? testing::registered_ops() : options.names) {
+    bench_op(op, options.seconds, [&](const BenchOp& b) {
+      const double gflops = b.flops / b.forward.median / 1e9, gbytes = b.bytes / b.forward.median / 1e9;
+      if (globals.json) {
+        const json line{
+            {"op", b.op},       {"case", b.label},  {"forward_s", b.forward.median}, {"backward_s", b.backward.median},
+            {"gflops", gflops}, {"gbytes", gbytes}, {"peak_share", gflops / peak}};
+        std::printf("%s\n", line.dump().c_str());
+        return;
+      }
+      std::printf("%-16s %-34s %11.3f %9.1f %5.0f%% %9.1f %11.3f", b.op.c_str(), b.label.c_str(),
+                  1e3 * b.forward.median, gflops, 100 * gflops / peak, gbytes, 1e3 * b.backward.median);
+      if (const auto old = before.find(b.op + b.label); old != before.end())
+        std::printf("   %6.2f x", old->second / (b.forward.median + b.backward.median));
+      std::printf("\n");
+      std::fflush(stdout);
+    });
+  }
+  return 0;
+}
+
+int run_step(const BenchStepOptions& options, const Globals& globals) {
+  const BenchStep b = bench_step(options);
+  if (globals.json) {
+    const json line{{"bench", "step"},
+                    {"vit", options.vit},
+                    {"method", options.method},
+                    {"batch", options.batch},
+                    {"height", options.height},
+                    {"width", options.width},
+                    {"recompute", options.recompute},
+                    {"isa", isa_name()},
+                    {"threads", thread_count()},
+                    {"step_s", b.step.median},
+                    {"step_fastest_s", b.step.fastest},
+                    {"forward_s", b.forward},
+                    {"backward_s", b.backward},
+                    {"update_s", b.update},
+                    {"backbone_forward_s", b.backbone_forward.median},
+                    {"inference_s", b.inference.median},
+                    {"peak_bytes", b.peak_bytes},
+                    {"tensor_peak_bytes", b.tensor_peak_bytes},
+                    {"saved_bytes", b.saved_bytes},
+                    {"trainable", b.trainable},
+                    {"parameters", b.parameters}};
+    std::printf("%s\n", line.dump().c_str());
+    return 0;
+  }
+  const double mib = 1024.0 * 1024.0;
+  std::printf("ViT-%s, %s, Semantic FPN, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(),
+              options.method.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.height),
+              static_cast<long long>(options.width), isa_name().c_str(), thread_count());
+  std::printf("  step              %8.3f s   (%.3f to %.3f over %d steps)\n", b.step.median, b.step.fastest,
+              b.step.slowest, b.step.runs);
+  std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
+              b.backward, b.update);
+  std::printf("  backbone forward  %8.3f s\n  inference         %8.3f s\n", b.backbone_forward.median,
+              b.inference.median);
+  std::printf("  peak above idle   %8.0f MiB (tensors %.0f MiB, kept for backward %.0f MiB)\n", b.peak_bytes / mib,
+              b.tensor_peak_bytes / mib, b.saved_bytes / mib);
+  std::printf("  parameters        %lld, trained %lld\n", static_cast<long long>(b.parameters),
+              static_cast<long long>(b.trainable));
+  return 0;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
+  CLI::App* bench = app.add_subcommand("bench", "Time ops and whole steps");
+  bench->require_subcommand(1);
+  auto op = std::make_shared<OpOptions>();
+  CLI::App* ops = bench->add_subcommand("op", "Ops at real shapes beside the measured peaks");
+  ops->add_option("names", op->names, "Ops (default: all)");
+  ops->add_option("--compare", op->compare, "JSON lines of an earlier run");
+  ops->add_option("--seconds", op->seconds, "Least time per case");
+  ops->callback([op, &globals, &chosen] { chosen = [op, &globals] { return run_ops(*op, globals); }; });
+
+  auto step = std::make_shared<BenchStepOptions>();
+  CLI::App* steps = bench->add_subcommand("step", "One training step and one inference, whole system");
+  steps->add_option("--vit", step->vit, "ti, s, b or l")->check(CLI::IsMember({"ti", "s", "b", "l"}));
+  steps->add_option("--method", step->method, "freeze, full or rein");
+  steps->add_option("--batch", step->batch)->check(CLI::PositiveNumber);
+  steps->add_option("--height", step->height)->check(CLI::PositiveNumber);
+  steps->add_option("--width", step->width)->check(CLI::PositiveNumber);
+  steps->add_option("--steps", step->steps, "Measured steps")->check(CLI::PositiveNumber);
+  steps->add_flag("--layer-scale", step->layer_scale, "Blocks as DINOv2 has them");
+  steps->add_flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
+  steps->callback([step, &globals, &chosen] { chosen = [step, &globals] { return run_step(*step, globals); }; });
+}
+
+}  // namespace rein::train
