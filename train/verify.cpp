@@ -133,8 +133,9 @@ std::string VerifyResult::text() const {
   std::string out = line;
   if (!tensor.empty()) {
     std::snprintf(line, sizeof line, "  worst %.2e of %.2e at %s", error, limit, tensor.c_str());
-    out += limit > 0 ? std::string(line) : "  equal";
+    if (limit > 0) out += line;
   }
+  if (status == Status::passed && !(limit > 0)) out += "  equal";
   if (compared > 0) out += "  (" + std::to_string(compared) + " tensors)";
   if (!kernels.empty()) out += "  [" + kernels + "]";
   constexpr std::size_t shown = 12;
@@ -187,8 +188,11 @@ VerifySummary verify(const std::vector<std::filesystem::path>& paths, const Veri
         return add(std::move(skipped));
       }
       for (const DType dtype : options.dtypes) {
-        add(run_case(file, *kind, dtype, options.device));
-        if (!kind->floating) break;
+        VerifyResult result = run_case(file, *kind, dtype, options.device);
+        const bool once = !kind->floating || !result.not_built.empty();
+        if (!result.not_built.empty()) result.dtype.clear();
+        add(std::move(result));
+        if (once) break;
       }
     } catch (const std::exception& e) {
       add(failure(path, e.what()));

@@ -57,9 +57,12 @@ void run(const GoldenFile& file, Comparison& compare, const std::string& inputs,
   outputs.push_back({"logits", nhwc_to_nchw(logits)});
   outputs.push_back({"loss_ce", loss.loss});
   for (const NamedOutput& output : outputs) compare.check("out." + output.name, output.value.value());
-  const models::Losses same = head.loss(input, labels_of(file), {}, context);
-  compare.check_that(same.total.value().item() == loss.loss.value().item(),
-                     "the head's loss differs from that of its parts");
+  if (inputs == "feat") {
+    const NoGrad no_grad;
+    const models::Losses same = head.loss(input, labels_of(file), {}, context);
+    compare.check_that(same.total.value().item() == loss.loss.value().item(),
+                       "the head's loss differs from that of its parts");
+  }
 
   backward_case(file, dtype, outputs);
   for (std::size_t i = 0; i < 4; ++i)

@@ -59,6 +59,8 @@ models::VitOptions vit_options(const GoldenConfig& config) {
   o.grid_width = grid[1];
   o.dim = config.integer("embed_dim");
   o.depth = config.integer("depth");
+  // Blocks are made before anything is bound: a number from outside must not decide how many without a bound.
+  if (o.depth < 1 || o.depth > 1000) fail_runtime("verify", "config.depth must be 1 to 1000, got ", o.depth);
   o.heads = config.integer("num_heads");
   o.mlp_hidden = config.integer("mlp_ratio") * o.dim;
   o.qkv_bias = config.flag_or("qkv_bias", true);

@@ -42,6 +42,7 @@ class MappedSource final : public nn::TensorSource {
   Tensor read(const std::string& name, DType dtype) const override;
   std::string describe() const override { return inner_->describe(); }
   const Layout& layout() const { return layout_; }
+  const nn::TensorSource& inner() const { return *inner_; }
 
  private:
   std::vector<std::string> pieces(const std::string& ours) const;

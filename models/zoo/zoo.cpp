@@ -154,13 +154,21 @@ Weights converted(const Weights& weights, std::int64_t patch, std::int64_t grid)
 void bind_weights(nn::Module& vit, const Weights& weights, DType dtype) {
   nn::BindReport report = nn::bind(vit, *weights.source, dtype);
   if (report.ok()) return;
-  for (std::string& name : report.missing) {
-    const std::vector<std::string> theirs = pieces_of(*weights.model.layout, name);
+  // The reports speak of our names; say theirs beside them.
+  const Layout& layout = *weights.model.layout;
+  const auto add_theirs = [&](std::string& line, bool with_shapes) {
+    const std::string name = line.substr(0, line.find(':'));
+    const auto* mapped = dynamic_cast<const MappedSource*>(weights.source.get());
     std::string list;
-    for (const std::string& piece : theirs)
-      if (piece != name) list += (list.empty() ? "" : ", ") + piece;
-    if (!list.empty()) name += " (in this layout: " + list + ")";
-  }
+    for (const std::string& piece : pieces_of(layout, name)) {
+      if (piece == name) continue;
+      list += (list.empty() ? "" : ", ") + piece;
+      if (with_shapes && mapped != nullptr) list += " " + mapped->inner().shape(piece).text();
+    }
+    if (!list.empty()) line += " (in this layout: " + list + ")";
+  };
+  for (std::string& line : report.missing) add_theirs(line, false);
+  for (std::string& line : report.misshapen) add_theirs(line, true);
   fail_runtime("zoo", weights.source->describe(), " does not fit ", weights.model.text(), ":\n", report.text());
 }
 
