@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "autograd/ops/shape.h"
 #include "tensor/error.h"
 
 namespace rein::models {
@@ -65,7 +66,16 @@ Losses Segmentor::loss(const nn::ForwardContext& context, const Tensor& images, 
 Tensor Segmentor::scores(const Tensor& images) const {
   const NoGrad no_grad;
   const nn::ForwardContext context;
-  return head_->scores(features(constant(images), context), images.size(1), images.size(2), context).value();
+  const std::int64_t height = images.size(1), width = images.size(2), p = options_.vit.patch;
+  const std::int64_t below = (p - height % p) % p, right = (p - width % p) % p;
+  Variable whole = constant(images);
+  const auto zeros = [&](const Shape& shape) { return constant(Tensor::zeros(shape, images.dtype())); };
+  if (below > 0) whole = concat({whole, zeros(images.shape().with(1, below))}, 1);
+  if (right > 0) whole = concat({whole, zeros(whole.shape().with(2, right))}, 2);
+  Variable scores = head_->scores(features(whole, context), height + below, width + right, context);
+  if (below > 0) scores = slice(scores, 1, 0, height);
+  if (right > 0) scores = slice(scores, 2, 0, width);
+  return scores.value();
 }
 
 }  // namespace rein::models

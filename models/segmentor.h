@@ -21,12 +21,12 @@ Method method_of(const std::string& name);  // throws with the known names
 std::string name_of(Method method);
 
 struct SegmentorOptions {
-  VitOptions vit;
-  std::vector<int> out_indices;  // empty: the quarters
+  VitOptions vit{};
+  std::vector<int> out_indices{};  // empty: the quarters
   Method method = Method::rein;
-  ReinOptions rein;         // layers, dim and patch are taken from vit
-  SemanticFpnOptions head;  // in_channels is taken from vit
-  bool recompute = false;   // run blocks again in backward instead of keeping their values
+  ReinOptions rein{};         // layers, dim and patch are taken from vit
+  SemanticFpnOptions head{};  // in_channels is taken from vit
+  bool recompute = false;     // run blocks again in backward instead of keeping their values
 };
 
 class Segmentor final : public nn::Module {
@@ -38,7 +38,8 @@ class Segmentor final : public nn::Module {
   // labels i64 (N, H, W), 255 = ignore. Terms are named "decode.loss_ce".
   Losses loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
               const LossScope& scope = {}) const;
-  // Class scores at the images' size, (N, H, W, K), in eval mode without recording.
+  // Class scores at the images' size, (N, H, W, K), in eval mode without recording. Images that are not whole
+  // patches are padded with zeros at the bottom and right, and the scores cut again.
   Tensor scores(const Tensor& images) const;
 
   const SegmentorOptions& options() const { return options_; }

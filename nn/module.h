@@ -18,7 +18,7 @@ namespace rein::nn {
 // What one forward pass is: training or evaluation, and where its random numbers come from.
 struct ForwardContext {
   bool training = false;
-  RandomKey key;                  // of (seed, step); modules add their own path
+  RandomKey key{};                // of (seed, step); modules add their own path
   std::int64_t first_sample = 0;  // position of this micro-batch's sample 0 in the step's whole batch
 };
 

@@ -10,8 +10,8 @@
 namespace rein::models {
 
 struct BackboneOptions {
-  VitOptions vit;
-  std::vector<int> out_indices;  // empty: the quarters, e.g. 2 5 8 11 of 12 blocks, 5 11 17 23 of 24
+  VitOptions vit{};
+  std::vector<int> out_indices{};  // empty: the quarters, e.g. 2 5 8 11 of 12 blocks, 5 11 17 23 of 24
   bool recompute = false;
 };
 
