@@ -132,9 +132,32 @@ std::vector<std::pair<std::size_t, std::size_t>> tokens(const std::string& text,
   return found;
 }
 
+// A whole entry vanishes, moves, or stands twice, perhaps under another name: holes, duplicates, overlaps.
+void mutate_entry(std::string& h, Random& random) {
+  std::vector<std::pair<std::size_t, std::size_t>> entries;
+  for (std::size_t colon = h.find("\":{"); colon != std::string::npos; colon = h.find("\":{", colon + 1)) {
+    const std::size_t name = colon == 0 ? std::string::npos : h.rfind('"', colon - 1), end = h.find('}', colon);
+    if (name != std::string::npos && end != std::string::npos) entries.emplace_back(name, end + 1);
+  }
+  if (entries.empty()) return;
+  const auto [begin, end] = random.of(entries);
+  std::string entry = h.substr(begin, end - begin);
+  const std::size_t what = random.below(4);
+  if (what <= 1) {  // with one of its commas, so that the rest stays valid
+    const bool comma_after = end < h.size() && h[end] == ',', comma_before = begin > 0 && h[begin - 1] == ',';
+    h.erase(begin - (!comma_after && comma_before ? 1 : 0), end - begin + (comma_after || comma_before ? 1 : 0));
+  }
+  if (what == 3) entry.insert(1, 1, 'x');
+  if (what != 0 && !h.empty()) h.insert(1, entry + (h.size() > 1 && h[1] == '"' ? "," : ""));
+}
+
 void mutate_header(std::string& h, Random& random) {
   const auto place = [&] { return random.below(h.size() + 1); };
-  switch (random.below(10)) {
+  switch (random.below(12)) {
+    case 10:
+    case 11:
+      mutate_entry(h, random);
+      break;
     case 0:
       if (!h.empty()) h[random.below(h.size())] = static_cast<char>(random.bits());
       break;
