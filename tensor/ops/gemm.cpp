@@ -19,12 +19,24 @@ Operand operand(const Rows& x, bool transposed) {
   return {transposed ? x.cols : x.rows, transposed ? x.rows : x.cols, x.batches == 1 || x.batch_pitch == 0};
 }
 
+// Rows made by hand may point outside of their tensor.
+void check_inside(const Rows& x, const char* what) {
+  if (x.batches == 0 || x.rows == 0 || x.cols == 0) return;
+  const std::int64_t last = x.start + (x.batches - 1) * x.batch_pitch + (x.rows - 1) * x.row_pitch + x.cols;
+  if (x.start < 0 || x.batch_pitch < 0 || x.row_pitch < (x.rows > 1 ? x.cols : 0) || last > x.tensor.count())
+    fail("gemm", what, " reaches outside of its tensor or overlaps itself: ", x.text(), ", row pitch ", x.row_pitch,
+         ", batch pitch ", x.batch_pitch, ", start ", x.start);
+}
+
 std::string described(const Rows& x, bool transposed) {
   return x.text() + (transposed ? " transposed" : "");
 }
 
 void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows& c, const Tensor& bias) {
   require(a && b && c, "gemm", "a, b and c must not be null");
+  check_inside(a, "a");
+  check_inside(b, "b");
+  check_inside(c, "c");
   const Operand left = operand(a, trans_a), right = operand(b, trans_b);
   const auto all = [&] {
     return concat_text("; a is ", described(a, trans_a), ", b is ", described(b, trans_b), ", c is ", c.text());
@@ -36,7 +48,7 @@ void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows&
   if ((!left.shared && a.batches != c.batches) || (!right.shared && b.batches != c.batches))
     fail("gemm", "a and b must have the ", c.batches, " batches of c or one, got ", a.batches, " and ", b.batches,
          all());
-  if (c.batches > 1 && c.batch_pitch == 0) fail("gemm", "batches of c must not share memory", all());
+  if (c.batches > 1 && c.rows > 0 && c.batch_pitch < c.cols) fail("gemm", "batches of c must not share memory", all());
   if (a.dtype() != c.dtype() || b.dtype() != c.dtype())
     fail("gemm", "a, b and c must have one dtype, got ", name_of(a.dtype()), ", ", name_of(b.dtype()), ", ",
          name_of(c.dtype()));

@@ -212,6 +212,8 @@ TEST_CASE("gemm: add, alpha and bias together") {
 TEST_CASE("gemm: empty M, N and K") {
   check_both({.m = 0, .n = 5, .k = 4});
   check_both({.m = 5, .n = 0, .k = 4});
+  check_both({.m = 0, .n = 5, .k = 4, .batches = 3});
+  check_both({.m = 5, .n = 6, .k = 0, .bias = true, .batches = 3});
   check_both({.m = 5, .n = 37, .k = 0});
   check_both({.m = 5, .n = 37, .k = 0, .bias = true});
   check_both({.m = 5, .n = 37, .k = 0, .add = true});
@@ -288,6 +290,11 @@ TEST_CASE("gemm and matmul: errors say what came") {
   CHECK_THROWS_AS(run(numbers<float>({2, 3, 4}, 1), right, c), std::invalid_argument);
   CHECK_THROWS_AS(
       run(Tensor::zeros({3, 4}, DType::i64), Tensor::zeros({4, 6}, DType::i64), Tensor::zeros({3, 6}, DType::i64)),
+      std::invalid_argument);
+  Rows outside = rows_of(a);
+  outside.rows = 4;
+  CHECK_THROWS_AS(
+      ops::gemm(outside, false, rows_of(right), false, rows_of(numbers<float>({4, 6}, 3)), ops::Write::overwrite),
       std::invalid_argument);
   CHECK_THROWS_WITH_AS(ops::matmul(a, b),
                        "[matmul] a must have as many columns as b has rows, got 4 and 5; a is "
