@@ -148,8 +148,8 @@ void load_optimizer(const fs::path& folder, nn::Module& model, AdamW& optimizer)
       if (!file.has(name)) {
         report.missing.push_back(name);
       } else if (const Tensor t = file.tensor(name); t.shape() != shape || t.dtype() != dtype) {
-        report.misshapen.push_back(concat_text(name, ": must be ", shape, " ", name_of(dtype), ", got ", t.shape(), " ",
-                                               name_of(t.dtype())));
+        report.misshapen.push_back(
+            concat_text(name, ": must be ", shape, " ", name_of(dtype), ", got ", t.shape(), " ", name_of(t.dtype())));
       } else {
         return t;
       }

@@ -2,7 +2,8 @@
 //   model.safetensors      what was trained and nothing else, official names, published layout
 //   optimizer.safetensors  NAME.exp_avg, NAME.exp_avg_sq (published layout), NAME.step (i64 scalar); absent when unused
 //   config.toml            the whole configuration
-//   checkpoint.json        step, seed, classes, palette, normalisation, SHA-256 of the backbone file, of the other files
+//   checkpoint.json        step, seed, classes, palette, normalisation, SHA-256 of the backbone file, of the other
+//   files
 // It is written beside its place, flushed, and renamed: a folder of that name is whole.
 #pragma once
 
@@ -43,7 +44,8 @@ struct CheckpointInfo {
 void write_checkpoint(const std::filesystem::path& folder, const CheckpointInfo& info, const Config& config,
                       nn::Module& model, const AdamW& optimizer);
 
-// Reads checkpoint.json and checks size and SHA-256 of every file beside it. std::runtime_error naming folder and fault.
+// Reads checkpoint.json and checks size and SHA-256 of every file beside it. std::runtime_error naming folder and
+// fault.
 CheckpointInfo read_checkpoint(const std::filesystem::path& folder);
 // The configuration with the paths of the machine that wrote it.
 Config read_checkpoint_config(const std::filesystem::path& folder);

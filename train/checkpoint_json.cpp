@@ -78,7 +78,8 @@ std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::pat
   FileRecords files;
   const auto list = get<ordered_json>(json, "files", file);
   for (const auto& [name, record] : list.items()) {
-    if (name.find('/') != name.npos || name.starts_with(".")) fail_runtime("checkpoint", file, ": bad name \"", name, "\"");
+    if (name.find('/') != name.npos || name.starts_with("."))
+      fail_runtime("checkpoint", file, ": bad name \"", name, "\"");
     files[name] = {get<std::int64_t>(record, "bytes", file), get<std::string>(record, "sha256", file)};
   }
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "config.toml"})

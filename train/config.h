@@ -15,6 +15,9 @@ struct ModelConfig {
   std::string backbone;
   std::string method = "rein";
   std::string head = "semantic_fpn";
+  std::string family;
+  std::int64_t heads = 0;
+  std::int64_t patch = 0;
   std::int64_t image_size = 0;
   std::vector<std::int64_t> out_indices;
   std::int64_t fpn_channels = 256;

@@ -43,6 +43,8 @@ void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
   k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
   k.one_of({"semantic_fpn"}, "model.head", c.model.head);
+  k.at_least(0, "model.heads", c.model.heads);
+  k.at_least(0, "model.patch", c.model.patch);
   k.at_least(1, "model.image_size", c.model.image_size);
   const auto& out = c.model.out_indices;
   k.need(out.empty() || (out.size() == 4 && std::ranges::is_sorted(out) && out[0] >= 0), "model.out_indices",

@@ -1,0 +1,33 @@
+// From a configuration to the objects of a run: the model with its weights, the data sets.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/transforms.h"
+#include "models/segmentor.h"
+#include "train/config.h"
+
+namespace rein::train {
+
+struct BuiltModel {
+  std::unique_ptr<models::Segmentor> model;
+  data::Normalisation norm;
+  std::string family;           // as recognised
+  std::string description;      // one line for people
+  std::string backbone_sha256;  // of the file
+};
+
+// Reads config.model.backbone (resolved), converts patch and position grid, binds it, and gives everything else its
+// initial value from train.seed. Throws when the file fits no known model or the sizes do not fit each other.
+BuiltModel build_model(const Config& config, int classes);
+
+data::TrainTransforms train_transforms(const Config& config, const data::Normalisation& norm);
+
+// Trained parameters: all, and those of the ViT and of the adapter.
+struct TrainedCounts {
+  std::int64_t all = 0, vit = 0, adapter = 0;
+};
+TrainedCounts trained_counts(nn::Module& model);
+
+}  // namespace rein::train

@@ -1,0 +1,63 @@
+// rein train CONFIG.toml: a run from a configuration to checkpoints and scores.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "train/commands.h"
+#include "train/console.h"
+#include "train/trainer.h"
+
+namespace rein::train {
+namespace {
+
+struct Arguments {
+  std::string config, out;
+  std::vector<std::string> overrides;
+  Roots roots;
+  bool resume = false, keys = false;
+};
+
+int run(const Arguments& a, const Globals& globals) {
+  if (a.keys) {
+    std::fputs(config_help().c_str(), stdout);
+    return 0;
+  }
+  if (a.config.empty()) throw std::invalid_argument("[train] needs a configuration file");
+  Config config = read_config(a.config, a.overrides);
+  if (globals.threads > 0) config.train.threads = globals.threads;
+  resolve_paths(config, a.config, a.roots);
+  const std::filesystem::path folder =
+      a.out.empty() ? std::filesystem::path("runs") /
+                          (std::filesystem::path(a.config).stem().string() + "-" + config.model.method)
+                    : std::filesystem::path(a.out);
+  ConsoleObserver console(globals.quiet ? Verbosity::quiet : Verbosity::normal);
+  const TrainResult result = train({config, folder, a.resume}, console);
+  if (globals.json) {
+    std::printf("{\"folder\":\"%s\",\"steps\":%lld,\"last_loss\":%.9g%s%s}\n", folder.c_str(),
+                static_cast<long long>(result.steps), result.last_loss, result.scores.empty() ? "" : ",\"scores\":",
+                result.scores.empty() ? "" : scores_to_json(result.scores).c_str());
+  } else if (!result.scores.empty()) {
+    std::fputs(scores_to_table(result.scores, false).c_str(), stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Globals& globals, Command& chosen) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("train", "train on a data set as a configuration file says");
+  command->add_option("config", a->config, "configuration (TOML); configs/rein/ has some to start from");
+  command->add_option("--set", a->overrides, "KEY=VALUE, over what the file says; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false);
+  command->add_option("--out", a->out, "folder of the run (default: runs/CONFIG-METHOD)");
+  command->add_flag("--resume", a->resume, "go on from the newest checkpoint in --out");
+  command->add_option("--data-root", a->roots.data,
+                      "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
+  command->add_option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
+  command->add_flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");
+  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+}
+
+}  // namespace rein::train

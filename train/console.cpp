@@ -1,0 +1,118 @@
+#include "train/console.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "train/records.h"
+
+namespace rein::train {
+namespace {
+
+constexpr std::int64_t announce_after = 5;  // steps until wall time and memory are foretold
+
+template <class... Args>
+std::string format(const char* pattern, Args... args) {
+  char text[256];
+  std::snprintf(text, sizeof text, pattern, args...);
+  return text;
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  if (seconds < 60) return format("%.1f s", seconds);
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole < 3600) return format("%lld min %02lld s", whole / 60, whole % 60);
+  return format("%lld h %02lld min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string bytes_text(double bytes) {
+  return bytes < 0x1p30 ? format("%.0f MiB", bytes / 0x1p20) : format("%.2f GiB", bytes / 0x1p30);
+}
+
+ProgressLine::ProgressLine(Verbosity verbosity) : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+void ProgressLine::show(const std::string& label, std::int64_t done, std::int64_t all, const std::string& text,
+                        double seconds) {
+  if (verbosity_ == Verbosity::quiet) return;
+  const auto now = std::chrono::steady_clock::now();
+  const double since = std::chrono::duration<double>(now - last_).count();
+  if (since < (terminal_ ? 0.1 : seconds) && done != all) return;
+  last_ = now;
+  const std::string count = std::to_string(done) + "/" + std::to_string(all);
+  if (!terminal_) {
+    std::fprintf(stderr, "%s %s  %s\n", label.c_str(), count.c_str(), text.c_str());
+    return;
+  }
+  constexpr int cells = 24;
+  const int full = all > 0 ? static_cast<int>(cells * done / all) : 0;
+  const std::string bar =
+      std::string(static_cast<std::size_t>(full), '=') + std::string(static_cast<std::size_t>(cells - full), ' ');
+  std::fprintf(stderr, "\r\033[K%s [%s] %s  %s", label.c_str(), bar.c_str(), count.c_str(), text.c_str());
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void ProgressLine::clear() {
+  if (drawn_) std::fputs("\r\033[K", stderr);
+  drawn_ = false;
+}
+
+void ProgressLine::line(const std::string& text) {
+  if (verbosity_ == Verbosity::quiet) return;
+  clear();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+void ConsoleObserver::started(const RunPlan& plan) {
+  plan_ = plan;
+  progress_.line("run      " + plan.folder.string());
+  progress_.line("model    " + plan.backbone);
+  progress_.line("method   " + plan.method +
+                 format(": %lld trained parameters (backbone %lld, adapter %lld)", static_cast<long long>(plan.trained),
+                        static_cast<long long>(plan.trained_vit), static_cast<long long>(plan.trained_adapter)));
+  progress_.line(
+      "data     " + plan.data +
+      format(": %lld photos, %lld classes", static_cast<long long>(plan.photos), static_cast<long long>(plan.classes)));
+  if (plan.first_step > 0)
+    progress_.line("resumed  after step " + std::to_string(plan.first_step) + " of " + std::to_string(plan.iterations));
+}
+
+void ConsoleObserver::step(const StepReport& r) {
+  ++seen_;
+  const double weight = std::max(0.05, 1.0 / static_cast<double>(seen_));
+  loss_ += weight * (r.loss - loss_);
+  seconds_ += weight * (r.seconds - seconds_);
+  const double left = seconds_ * static_cast<double>(plan_.iterations - r.step);
+  const auto memory = static_cast<double>(peak_process_bytes());
+  if (seen_ == announce_after) {
+    progress_.line(
+        format("about %.2f s per step (%.2f waiting for photos): %s for the remaining %lld steps, without "
+               "evaluation; memory %s",
+               seconds_, r.waited, duration_text(left).c_str(), static_cast<long long>(plan_.iterations - r.step),
+               bytes_text(memory).c_str()));
+  }
+  progress_.show("train", r.step, plan_.iterations,
+                 format("loss %.4f  %.2f s/step  %s left  %s", loss_, seconds_, duration_text(left).c_str(),
+                        bytes_text(memory).c_str()));
+}
+
+void ConsoleObserver::evaluating(const std::string& set, std::int64_t done, std::int64_t all) {
+  progress_.show("eval " + set, done, all, "");
+}
+
+void ConsoleObserver::evaluated(std::int64_t step, const std::vector<TargetScore>& scores, bool best) {
+  progress_.line("scores after step " + std::to_string(step) + (best ? " (best so far)" : ""));
+  std::string table = scores_to_table(scores, false);
+  if (!table.empty()) table.pop_back();
+  progress_.line(table);
+}
+
+void ConsoleObserver::checkpoint(std::int64_t, const std::filesystem::path& folder) {
+  progress_.line("saved    " + folder.string());
+}
+
+}  // namespace rein::train

@@ -1,0 +1,24 @@
+// A trained model from its checkpoint, ready to predict.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "train/build.h"
+#include "train/checkpoint.h"
+
+namespace rein::train {
+
+struct LoadedModel {
+  Config config;  // as trained, with the backbone that was found
+  CheckpointInfo info;
+  BuiltModel built;
+};
+
+// `path`: a checkpoint folder, or a run folder (its `best` checkpoint, else the newest). `backbone`: the backbone file;
+// empty: the recorded path, else a file of that name below `weights` or REIN_WEIGHTS_DIR. Refuses a backbone file with
+// another SHA-256.
+LoadedModel load_trained(const std::filesystem::path& path, const std::filesystem::path& backbone,
+                         const std::filesystem::path& weights);
+
+}  // namespace rein::train

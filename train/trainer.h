@@ -1,0 +1,32 @@
+// A training run: loop, accumulation, optimiser, schedule, evaluation, checkpoints.
+//
+// Step s uses batch s of the loader and the random key (seed, s); nothing depends on call order or on the number of
+// threads. A run that was killed and resumed from a checkpoint gives the same numbers, bit for bit, as one never
+// killed.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "train/config.h"
+#include "train/observer.h"
+
+namespace rein::train {
+
+struct TrainOptions {
+  Config config;  // with resolved paths
+  std::filesystem::path folder;
+  bool resume = false;  // go on from the newest whole checkpoint, if there is one
+};
+
+struct TrainResult {
+  std::int64_t steps = 0;
+  double last_loss = 0;
+  std::vector<TargetScore> scores;  // of the last evaluation
+};
+
+// Everything that can be wrong about the input is found before the folder is touched. Throws CheckFailed when a loss
+// or a gradient is not finite (the run's checkpoints stay as they are).
+TrainResult train(const TrainOptions& options, Observer& observer);
+
+}  // namespace rein::train
