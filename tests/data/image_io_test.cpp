@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "data/classes.h"
@@ -151,6 +152,20 @@ TEST_CASE("JPEG: read close to the original; broken ones are errors, never crash
     if (huge[i] == 0xFF && huge[i + 1] == 0xC0) huge[i + 5] = huge[i + 6] = huge[i + 7] = huge[i + 8] = 0x7F;
   }
   CHECK(contains(message_of<std::runtime_error>([&] { decode_jpeg(huge, "x.jpg"); }), "more than the reader allows"));
+}
+
+TEST_CASE("A Huffman table with more codes than there are is refused before the decoder sees it") {
+  Bytes whole = test::make_jpeg(gradient(16, 16), 90);
+  const Bytes marker = {0xFF, 0xC4};
+  const auto table = std::search(whole.begin(), whole.end(), marker.begin(), marker.end());
+  REQUIRE(table != whole.end());
+  Bytes hostile(whole.begin(), table);  // a segment of one table: 16 lengths with 255 codes each
+  const std::size_t length = 2 + 17 + 16 * 255;
+  hostile.insert(hostile.end(), {0xFF, 0xC4, std::uint8_t(length >> 8), std::uint8_t(length & 255), 0x10});
+  hostile.insert(hostile.end(), 16 + 16 * 255, 255);
+  hostile.insert(hostile.end(), table, whole.end());
+  CHECK(contains(message_of<std::runtime_error>([&] { decode_jpeg(hostile, "x.jpg"); }),
+                 "x.jpg: a Huffman table has more"));
 }
 
 TEST_CASE("Files that are no images are named") {
