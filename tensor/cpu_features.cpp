@@ -22,7 +22,9 @@ std::int64_t native_targets() {
   return native;
 }
 
-bool has(const Isa& isa) { return isa.target == HWY_STATIC_TARGET || (native_targets() & isa.target) != 0; }
+bool has(const Isa& isa) {
+  return isa.target == HWY_STATIC_TARGET || (native_targets() & isa.target) != 0;
+}
 
 }  // namespace
 

@@ -6,7 +6,7 @@
 
 namespace rein {
 
-std::string isa_name();                   // the one in use: "avx512", "avx2" or "plain"
+std::string isa_name();                     // the one in use: "avx512", "avx2" or "plain"
 std::vector<std::string> available_isas();  // best first
 // Throws std::invalid_argument when this machine or build does not have it. "" goes back to the best one.
 void force_isa(const std::string& name);

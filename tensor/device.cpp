@@ -4,7 +4,9 @@
 
 namespace rein {
 
-std::string Device::text() const { return is_cpu() ? "cpu" : "cuda:" + std::to_string(index); }
+std::string Device::text() const {
+  return is_cpu() ? "cpu" : "cuda:" + std::to_string(index);
+}
 
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};

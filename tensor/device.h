@@ -15,7 +15,8 @@ struct Device {
   std::string text() const;  // "cpu", "cuda:0"
 };
 
-// "cpu", "cuda" or "cuda:N"; throws std::invalid_argument otherwise, and std::runtime_error for cuda in a build without it.
+// "cpu", "cuda" or "cuda:N"; throws std::invalid_argument otherwise, and std::runtime_error for cuda in a build without
+// it.
 Device parse_device(const std::string& text);
 
 }  // namespace rein

@@ -8,7 +8,9 @@
 
 namespace rein {
 
-inline float to_float(bf16_t v) { return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16); }
+inline float to_float(bf16_t v) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16);
+}
 
 inline bf16_t to_bf16(float v) {
   std::uint32_t bits = std::bit_cast<std::uint32_t>(v);

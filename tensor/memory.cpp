@@ -51,10 +51,18 @@ Storage::~Storage() {
   }
 }
 
-MemoryStats memory_stats(Device) { return {live_bytes.load(), peak_bytes.load()}; }
-void reset_peak_memory(Device) { peak_bytes.store(live_bytes.load()); }
+MemoryStats memory_stats(Device) {
+  return {live_bytes.load(), peak_bytes.load()};
+}
+void reset_peak_memory(Device) {
+  peak_bytes.store(live_bytes.load());
+}
 
-void poison_new_tensors(bool on) { poison.store(on); }
-bool poisoning_new_tensors() { return poison.load(std::memory_order_relaxed); }
+void poison_new_tensors(bool on) {
+  poison.store(on);
+}
+bool poisoning_new_tensors() {
+  return poison.load(std::memory_order_relaxed);
+}
 
 }  // namespace rein

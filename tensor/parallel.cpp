@@ -30,15 +30,21 @@ thread_local bool serial = false;
 
 }  // namespace
 
-int thread_count() { return threads().load(); }
+int thread_count() {
+  return threads().load();
+}
 
 void set_thread_count(int count) {
   require(count >= 1, "threads", "needs at least 1, got ", count);
   threads().store(count);
 }
 
-SerialRegion::SerialRegion() : before_(serial) { serial = true; }
-SerialRegion::~SerialRegion() { serial = before_; }
+SerialRegion::SerialRegion() : before_(serial) {
+  serial = true;
+}
+SerialRegion::~SerialRegion() {
+  serial = before_;
+}
 
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   const int team = static_cast<int>(std::min<std::int64_t>(thread_count(), count));

@@ -1,5 +1,5 @@
-// Parallel loops whose results do not depend on the number of threads: work is cut into fixed chunks, each chunk is done
-// by one thread in order, and sums over chunks are added in chunk order.
+// Parallel loops whose results do not depend on the number of threads: work is cut into fixed chunks, each chunk is
+// done by one thread in order, and sums over chunks are added in chunk order.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class SerialRegion {
   bool before_;
 };
 
-// Calls body(i) for i in [0, count), each once. Chunks are handed out dynamically, so body(i) may write only what i owns.
-// Nested calls run serially. An exception in a body is rethrown after the loop.
+// Calls body(i) for i in [0, count), each once. Chunks are handed out dynamically, so body(i) may write only what i
+// owns. Nested calls run serially. An exception in a body is rethrown after the loop.
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
 // Calls body(begin, end) for consecutive ranges of `grain` elements (the last may be shorter). The cutting depends on

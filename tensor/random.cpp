@@ -16,8 +16,12 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-std::uint32_t high(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
-std::uint32_t low(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
+std::uint32_t high(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x >> 32);
+}
+std::uint32_t low(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x);
+}
 
 template <class F>
 Tensor generate(const Shape& shape, DType dtype, F&& f) {

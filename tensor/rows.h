@@ -25,9 +25,13 @@ struct Rows {
   DType dtype() const { return tensor.dtype(); }
   Device device() const { return tensor.device(); }
   template <class T>
-  const T* data() const { return tensor.data<T>() + start; }
+  const T* data() const {
+    return tensor.data<T>() + start;
+  }
   template <class T>
-  T* mutable_data() { return tensor.mutable_data<T>() + start; }
+  T* mutable_data() {
+    return tensor.mutable_data<T>() + start;
+  }
   std::string text() const;  // "2 x (1024 of 1025, 64 of 192)"-like, for error texts
 };
 

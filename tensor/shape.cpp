@@ -39,7 +39,9 @@ std::int64_t Shape::rows() const {
   return rows;
 }
 
-bool Shape::operator==(const Shape& other) const { return std::ranges::equal(sizes(), other.sizes()); }
+bool Shape::operator==(const Shape& other) const {
+  return std::ranges::equal(sizes(), other.sizes());
+}
 
 std::string Shape::text() const {
   std::string text = "(";
@@ -47,6 +49,8 @@ std::string Shape::text() const {
   return text + ")";
 }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.text(); }
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  return out << shape.text();
+}
 
 }  // namespace rein

@@ -1,6 +1,6 @@
+#include "tensor/ops/layer_norm.h"
 #include "autograd/ops/norm.h"
 #include "autograd/record.h"
-#include "tensor/ops/layer_norm.h"
 
 namespace rein {
 namespace {
@@ -27,7 +27,9 @@ Variable layer_norm(const Variable& x, const Variable& weight, const Variable& b
   auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps);
   return record(
       "layer_norm", {x, weight, bias}, out.y,
-      [&](Saver& save) { return LayerNormSaved{save(x.value()), save(weight.value()), save(out.mean), save(out.rstd)}; },
+      [&](Saver& save) {
+        return LayerNormSaved{save(x.value()), save(weight.value()), save(out.mean), save(out.rstd)};
+      },
       layer_norm_vjp);
 }
 

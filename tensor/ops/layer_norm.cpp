@@ -41,8 +41,8 @@ LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, cons
   if (wants.weight) grads.weight = Tensor::empty_like(weight);
   if (wants.bias) grads.bias = Tensor::empty_like(weight);
   dispatch_real("layer_norm", x.dtype(), [&]<class T>() {
-    cpu::layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(), rstd.data<T>(),
-                                rows, cols, wants.x ? grads.x.mutable_data<T>() : nullptr,
+    cpu::layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(), rstd.data<T>(), rows,
+                                cols, wants.x ? grads.x.mutable_data<T>() : nullptr,
                                 wants.weight ? grads.weight.mutable_data<T>() : nullptr,
                                 wants.bias ? grads.bias.mutable_data<T>() : nullptr);
   });
