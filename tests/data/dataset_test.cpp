@@ -161,6 +161,11 @@ TEST_CASE("Misspelt keys and classes get the nearest known one, with the line") 
 
 TEST_CASE("Descriptions that make no sense are refused") {
   CHECK(contains(complaint("name = "), "toy.toml:1"));
+  for (const char* text : {"[.a]", "a.=1", "[[.", "{", "x={.b=1}", "[a.\x01]", "\xff\xfe", "a=[[[[[", "[a]\n[a]"}) {
+    CAPTURE(text);
+    CHECK(contains(complaint(text), "toy.toml"));
+  }
+  CHECK(contains(complaint("a=" + std::string(100000, '[')), "toy.toml"));
   CHECK(contains(complaint(replaced(base, "[9]", "[5]")), "listed twice"));
   CHECK(contains(complaint(replaced(base, "[9]", "[-1]")), "0 to 65535"));
   CHECK(contains(complaint(replaced(base, "photos/{}", "../{}")), "below the set's root"));
