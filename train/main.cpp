@@ -36,6 +36,8 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
   if (chosen.empty())
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
       known.push_back(command->get_name());
+  if (chosen.empty() && argc > 1 && argv[1][0] != '-')
+    return "there is no command \"" + std::string(argv[1]) + "\"" + rein::did_you_mean(argv[1], known);
   for (const CLI::Option* option : place.get_options())
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   for (int i = 1; i < argc; ++i) {
