@@ -2,9 +2,9 @@
 // Weight and bias gradients: each range sums its rows in order into its own line, then the lines are added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/layer_norm_cpu.cpp"
+#include "tensor/ops/layer_norm_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
-#include "tensor/ops/layer_norm_cpu.h"
 #include "tensor/ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,10 +16,12 @@ void forward_rows(const T* x, const T* weight, const T* bias, T eps, std::int64_
   const hn::ScalableTag<T> d;
   for (std::int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
     const T m = sum_of<T>(cols, [&](auto v, std::int64_t i) { return load(v, x + i); }) / static_cast<T>(cols);
-    const T variance = sum_of<T>(cols, [&](auto v, std::int64_t i) {
-      const auto c = hn::Sub(load(v, x + i), hn::Set(v, m));
-      return hn::Mul(c, c);
-    }) / static_cast<T>(cols);
+    const T variance = sum_of<T>(cols,
+                                 [&](auto v, std::int64_t i) {
+                                   const auto c = hn::Sub(load(v, x + i), hn::Set(v, m));
+                                   return hn::Mul(c, c);
+                                 }) /
+                       static_cast<T>(cols);
     const T s = T(1) / sqrt_of(variance + eps);
     for_each_lane(d, cols, [&](auto v, std::int64_t i) {
       const auto xhat = hn::Mul(hn::Sub(load(v, x + i), hn::Set(v, m)), hn::Set(v, s));
@@ -40,31 +42,30 @@ void backward_rows(const T* grad_out, const T* x, const T* weight, const T* mean
     const auto xhat = [&](auto v, std::int64_t i) {
       return hn::Mul(hn::Sub(load(v, x + i), hn::Set(v, m)), hn::Set(v, s));
     };
+    T mean_g = 0, mean_gx = 0;
     if (grad_x != nullptr) {
-      T* out = grad_x + r * cols;
-      const T inv = T(1) / static_cast<T>(cols);
-      const T mean_g = inv * sum_of<T>(cols, [&](auto v, std::int64_t i) {
-        return hn::Mul(load(v, grad_out + i), load(v, weight + i));
-      });
-      const T mean_gx = inv * sum_of<T>(cols, [&](auto v, std::int64_t i) {
-        return hn::Mul(hn::Mul(load(v, grad_out + i), load(v, weight + i)), xhat(v, i));
-      });
-      for_each_lane(d, cols, [&](auto v, std::int64_t i) {
-        const auto g = hn::Mul(load(v, grad_out + i), load(v, weight + i));
-        const auto centred = hn::Sub(hn::Sub(g, hn::Set(v, mean_g)), hn::Mul(xhat(v, i), hn::Set(v, mean_gx)));
+      two_sums_of<T>(
+          cols,
+          [&](auto v, std::int64_t i, auto& sum_g, auto& sum_gx) {
+            sum_g = hn::Mul(load(v, grad_out + i), load(v, weight + i));
+            sum_gx = hn::Mul(sum_g, xhat(v, i));
+          },
+          &mean_g, &mean_gx);
+      mean_g /= static_cast<T>(cols);
+      mean_gx /= static_cast<T>(cols);
+    }
+    // One pass for all that is wanted: the row is in the first cache now, the lines of sums stay there.
+    T* out = grad_x != nullptr ? grad_x + r * cols : nullptr;
+    for_each_lane(d, cols, [&](auto v, std::int64_t i) {
+      const auto go = load(v, grad_out + i), xh = xhat(v, i);
+      if (out != nullptr) {
+        const auto g = hn::Mul(go, load(v, weight + i));
+        const auto centred = hn::Sub(hn::Sub(g, hn::Set(v, mean_g)), hn::Mul(xh, hn::Set(v, mean_gx)));
         store(hn::Mul(centred, hn::Set(v, s)), v, out + i);
-      });
-    }
-    if (sum_weight != nullptr) {
-      for_each_lane(d, cols, [&](auto v, std::int64_t i) {
-        store(hn::MulAdd(load(v, grad_out + i), xhat(v, i), load(v, sum_weight + i)), v, sum_weight + i);
-      });
-    }
-    if (sum_bias != nullptr) {
-      for_each_lane(d, cols, [&](auto v, std::int64_t i) {
-        store(hn::Add(load(v, sum_bias + i), load(v, grad_out + i)), v, sum_bias + i);
-      });
-    }
+      }
+      if (sum_weight != nullptr) store(hn::MulAdd(go, xh, load(v, sum_weight + i)), v, sum_weight + i);
+      if (sum_bias != nullptr) store(hn::Add(load(v, sum_bias + i), go), v, sum_bias + i);
+    });
   }
 }
 
@@ -80,9 +81,8 @@ void backward_f32(const float* grad_out, const float* x, const float* weight, co
                   std::int64_t rows, std::int64_t cols, float* grad_x, float* sum_weight, float* sum_bias) {
   backward_rows(grad_out, x, weight, mean, rstd, rows, cols, grad_x, sum_weight, sum_bias);
 }
-void backward_f64(const double* grad_out, const double* x, const double* weight, const double* mean,
-                  const double* rstd, std::int64_t rows, std::int64_t cols, double* grad_x, double* sum_weight,
-                  double* sum_bias) {
+void backward_f64(const double* grad_out, const double* x, const double* weight, const double* mean, const double* rstd,
+                  std::int64_t rows, std::int64_t cols, double* grad_x, double* sum_weight, double* sum_bias) {
   backward_rows(grad_out, x, weight, mean, rstd, rows, cols, grad_x, sum_weight, sum_bias);
 }
 
@@ -103,7 +103,9 @@ HWY_EXPORT(forward_f64);
 HWY_EXPORT(backward_f32);
 HWY_EXPORT(backward_f64);
 
-std::int64_t rows_per_range(std::int64_t cols) { return std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols)); }
+std::int64_t rows_per_range(std::int64_t cols) {
+  return std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
+}
 }  // namespace
 
 template <class T>
@@ -113,8 +115,10 @@ void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t 
     const auto run = [&](auto kernel) {
       kernel(x + begin * cols, weight, bias, eps, end - begin, cols, y + begin * cols, mean + begin, rstd + begin);
     };
-    if constexpr (std::is_same_v<T, float>) run(HWY_DYNAMIC_DISPATCH(forward_f32));
-    else run(HWY_DYNAMIC_DISPATCH(forward_f64));
+    if constexpr (std::is_same_v<T, float>)
+      run(HWY_DYNAMIC_DISPATCH(forward_f32));
+    else
+      run(HWY_DYNAMIC_DISPATCH(forward_f64));
   });
 }
 
@@ -131,8 +135,10 @@ void layer_norm_backward(const T* grad_out, const T* x, const T* weight, const T
              grad_x ? grad_x + begin * cols : nullptr, grad_weight ? partial_weight.data() + line : nullptr,
              grad_bias ? partial_bias.data() + line : nullptr);
     };
-    if constexpr (std::is_same_v<T, float>) run(HWY_DYNAMIC_DISPATCH(backward_f32));
-    else run(HWY_DYNAMIC_DISPATCH(backward_f64));
+    if constexpr (std::is_same_v<T, float>)
+      run(HWY_DYNAMIC_DISPATCH(backward_f32));
+    else
+      run(HWY_DYNAMIC_DISPATCH(backward_f64));
   });
   const auto add_lines = [&](const std::vector<T>& lines, T* out) {
     if (out == nullptr) return;

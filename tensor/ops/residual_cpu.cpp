@@ -23,14 +23,19 @@ void run_residual(const T* x, const T* y, const T* gamma, std::int64_t rows, std
 template <class T>
 void run_residual_backward(const T* g, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* grad_y,
                            T* sums) {
-  const hn::ScalableTag<T> tag;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t at = r * cols;
-    for_each_lane(tag, cols, [&](auto d, std::int64_t i) {
-      const auto v = load(d, g + at + i);
-      if (grad_y != nullptr) store(hn::Mul(v, load(d, gamma + i)), d, grad_y + at + i);
-      if (sums != nullptr) store(hn::MulAdd(v, load(d, y + at + i), load(d, sums + i)), d, sums + i);
-    });
+  // Strips of columns, so that gamma and the sums of a strip stay in the first cache beside the rows that stream by.
+  constexpr std::int64_t strip = 1024;
+  for (std::int64_t begin = 0; begin < cols; begin += strip) {
+    const std::int64_t width = cols - begin < strip ? cols - begin : strip;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t at = r * cols;
+      for_each_lane(hn::ScalableTag<T>(), width, [&](auto d, std::int64_t i) {
+        const std::int64_t c = begin + i;
+        const auto v = load(d, g + at + c);
+        if (grad_y != nullptr) store(hn::Mul(v, load(d, gamma + c)), d, grad_y + at + c);
+        if (sums != nullptr) store(hn::MulAdd(v, load(d, y + at + c), load(d, sums + c)), d, sums + c);
+      });
+    }
   }
 }
 

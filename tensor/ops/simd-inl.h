@@ -17,19 +17,31 @@ namespace rein::ops::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> load(D d, const T* p) { return hn::LoadU(d, p); }
+HWY_INLINE hn::Vec<D> load(D d, const T* p) {
+  return hn::LoadU(d, p);
+}
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store(hn::Vec<D> v, D d, T* p) { hn::StoreU(v, d, p); }
+HWY_INLINE void store(hn::Vec<D> v, D d, T* p) {
+  hn::StoreU(v, d, p);
+}
 
-HWY_INLINE float sqrt_of(float x) { return __builtin_sqrtf(x); }
-HWY_INLINE double sqrt_of(double x) { return __builtin_sqrt(x); }
+HWY_INLINE float sqrt_of(float x) {
+  return __builtin_sqrtf(x);
+}
+HWY_INLINE double sqrt_of(double x) {
+  return __builtin_sqrt(x);
+}
 
-// body(tag, i): tag is a full vector tag for the bulk and a one-lane tag for the tail.
+// body(tag, i): tag is a full vector tag for the bulk, then one of four lanes, then of one lane for the tail.
 template <class D, class F>
 HWY_INLINE void for_each_lane(D d, std::int64_t count, F&& body) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) body(d, i);
+  if constexpr (hn::MaxLanes(D()) > 4) {
+    const hn::CappedTag<hn::TFromD<D>, 4> four;
+    for (; i + 4 <= count; i += 4) body(four, i);
+  }
   const hn::CappedTag<hn::TFromD<D>, 1> one;
   for (; i < count; ++i) body(one, i);
 }
@@ -49,9 +61,41 @@ HWY_INLINE T sum_of(std::int64_t count, F&& term) {
   }
   for (; i + lanes <= count; i += lanes) s0 = hn::Add(s0, term(d, i));
   T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+  if constexpr (hn::MaxLanes(hn::ScalableTag<T>()) > 4) {
+    const hn::CappedTag<T, 4> four;
+    for (; i + 4 <= count; i += 4) sum += hn::GetLane(hn::SumOfLanes(four, term(four, i)));
+  }
   const hn::CappedTag<T, 1> one;
   for (; i < count; ++i) sum += hn::GetLane(term(one, i));
   return sum;
+}
+
+// Two sums in one pass: terms(tag, i, a, b) sets a and b.
+template <class T, class F>
+HWY_INLINE void two_sums_of(std::int64_t count, F&& terms, T* sum_a, T* sum_b) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<hn::ScalableTag<T>>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V a0 = hn::Zero(d), a1 = hn::Zero(d), b0 = hn::Zero(d), b1 = hn::Zero(d), a, b;
+  std::int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    terms(d, i, a, b);
+    a0 = hn::Add(a0, a), b0 = hn::Add(b0, b);
+    terms(d, i + lanes, a, b);
+    a1 = hn::Add(a1, a), b1 = hn::Add(b1, b);
+  }
+  for (; i + lanes <= count; i += lanes) {
+    terms(d, i, a, b);
+    a0 = hn::Add(a0, a), b0 = hn::Add(b0, b);
+  }
+  *sum_a = hn::GetLane(hn::SumOfLanes(d, hn::Add(a0, a1)));
+  *sum_b = hn::GetLane(hn::SumOfLanes(d, hn::Add(b0, b1)));
+  const hn::CappedTag<T, 1> one;
+  for (; i < count; ++i) {
+    hn::Vec<hn::CappedTag<T, 1>> last_a, last_b;
+    terms(one, i, last_a, last_b);
+    *sum_a += hn::GetLane(last_a), *sum_b += hn::GetLane(last_b);
+  }
 }
 
 // Largest term(tag, i) over i in [0, count), -inf for none. A NaN term may or may not win: max is for choosing a shift,
@@ -69,6 +113,13 @@ HWY_INLINE T max_of(std::int64_t count, F&& term) {
   }
   for (; i + lanes <= count; i += lanes) m0 = hn::Max(m0, term(d, i));
   T top = hn::GetLane(hn::MaxOfLanes(d, hn::Max(m0, m1)));
+  if constexpr (hn::MaxLanes(hn::ScalableTag<T>()) > 4) {
+    const hn::CappedTag<T, 4> four;
+    for (; i + 4 <= count; i += 4) {
+      const T t = hn::GetLane(hn::MaxOfLanes(four, term(four, i)));
+      if (t > top) top = t;
+    }
+  }
   const hn::CappedTag<T, 1> one;
   for (; i < count; ++i) {
     const T t = hn::GetLane(term(one, i));
