@@ -1,7 +1,7 @@
 // Both directions run over chunks of pixels that fit into the second-level cache, once for sums and once to write.
-// Sums are per channel (vectorised over channels, so a group may have any width) into a line per chunk; lines are
-// merged in chunk order in double. Within a chunk, blocks of up to four vectors of channels keep their sums in
-// registers.
+// Sums are per channel (vectorised over channels, so a group may have any width) into a line per chunk; lines are merged
+// in chunk order in double. Memory is read in one stream, pixel by pixel (several pixels at a time were slower), and the
+// writing pass goes backwards, from the chunks that the caches still hold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/group_norm_cpu.cpp"
 #include "tensor/ops/group_norm_cpu.h"
@@ -12,115 +12,68 @@
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
 
-template <int K>
-struct Vectors {};
-
-// body(tag, Vectors<K>, c): K neighbouring vectors of channels from c on; the tail runs with one-lane tags.
-template <class T, class F>
-HWY_INLINE void for_each_block(std::int64_t channels, F&& body) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t c = 0;
-  for (; c + 4 * lanes <= channels; c += 4 * lanes) body(d, Vectors<4>(), c);
-  for (; c + lanes <= channels; c += lanes) body(d, Vectors<1>(), c);
-  const hn::CappedTag<T, 1> one;
-  for (; c < channels; ++c) body(one, Vectors<1>(), c);
-}
-
 // Per channel of a chunk: mean, and sum of (x - mean)^2.
 template <class T>
 void moments(const T* x, std::int64_t pixels, std::int64_t channels, T* mean, T* squares) {
+  const hn::ScalableTag<T> d;
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] = squares[c] = T(0);
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    const T* from = x + p * channels;
+    for_each_lane(d, channels,
+                  [&](auto v, std::int64_t i) { store(hn::Add(load(v, mean + i), load(v, from + i)), v, mean + i); });
+  }
   const T inv = T(1) / static_cast<T>(pixels);
-  for_each_block<T>(channels, [&]<class D, int K>(D d, Vectors<K>, std::int64_t c) {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    hn::Vec<D> m[K], s[K];
-    for (int k = 0; k < K; ++k) m[k] = s[k] = hn::Zero(d);
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (int k = 0; k < K; ++k) m[k] = hn::Add(m[k], load(d, x + p * channels + c + k * lanes));
-    }
-    for (int k = 0; k < K; ++k) m[k] = hn::Mul(m[k], hn::Set(d, inv));
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (int k = 0; k < K; ++k) {
-        const auto e = hn::Sub(load(d, x + p * channels + c + k * lanes), m[k]);
-        s[k] = hn::MulAdd(e, e, s[k]);
-      }
-    }
-    for (int k = 0; k < K; ++k) {
-      store(m[k], d, mean + c + k * lanes);
-      store(s[k], d, squares + c + k * lanes);
-    }
-  });
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] *= inv;
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    const T* from = x + p * channels;
+    for_each_lane(d, channels, [&](auto v, std::int64_t i) {
+      const auto e = hn::Sub(load(v, from + i), load(v, mean + i));
+      store(hn::MulAdd(e, e, load(v, squares + i)), v, squares + i);
+    });
+  }
 }
 
 // y = (x - mean) * scale + bias, all per channel.
 template <class T>
 void normalise(const T* x, std::int64_t pixels, std::int64_t channels, const T* mean, const T* scale, const T* bias,
                T* y) {
-  for_each_block<T>(channels, [&]<class D, int K>(D d, Vectors<K>, std::int64_t c) {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    hn::Vec<D> m[K], s[K], b[K];
-    for (int k = 0; k < K; ++k) {
-      m[k] = load(d, mean + c + k * lanes);
-      s[k] = load(d, scale + c + k * lanes);
-      b[k] = load(d, bias + c + k * lanes);
-    }
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (int k = 0; k < K; ++k) {
-        const std::int64_t i = p * channels + c + k * lanes;
-        store(hn::MulAdd(hn::Sub(load(d, x + i), m[k]), s[k], b[k]), d, y + i);
-      }
-    }
-  });
+  const hn::ScalableTag<T> d;
+  for (std::int64_t p = 0; p < pixels; ++p, x += channels, y += channels) {
+    for_each_lane(d, channels, [&](auto v, std::int64_t i) {
+      const auto centred = hn::Sub(load(v, x + i), load(v, mean + i));
+      store(hn::MulAdd(centred, load(v, scale + i), load(v, bias + i)), v, y + i);
+    });
+  }
 }
 
 // Per channel of a chunk: sum of grad_out, and of grad_out * xhat.
 template <class T>
 void gradient_sums(const T* grad_out, const T* x, std::int64_t pixels, std::int64_t channels, const T* mean,
                    const T* rstd, T* sum_g, T* sum_gx) {
-  for_each_block<T>(channels, [&]<class D, int K>(D d, Vectors<K>, std::int64_t c) {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    hn::Vec<D> m[K], a[K], b[K];
-    for (int k = 0; k < K; ++k) {
-      m[k] = load(d, mean + c + k * lanes);
-      a[k] = b[k] = hn::Zero(d);
-    }
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (int k = 0; k < K; ++k) {
-        const std::int64_t i = p * channels + c + k * lanes;
-        const auto g = load(d, grad_out + i);
-        a[k] = hn::Add(a[k], g);
-        b[k] = hn::MulAdd(g, hn::Sub(load(d, x + i), m[k]), b[k]);
-      }
-    }
-    for (int k = 0; k < K; ++k) {
-      store(a[k], d, sum_g + c + k * lanes);
-      store(hn::Mul(b[k], load(d, rstd + c + k * lanes)), d, sum_gx + c + k * lanes);
-    }
-  });
+  const hn::ScalableTag<T> d;
+  for (std::int64_t c = 0; c < channels; ++c) sum_g[c] = sum_gx[c] = T(0);
+  for (std::int64_t p = 0; p < pixels; ++p, x += channels, grad_out += channels) {
+    for_each_lane(d, channels, [&](auto v, std::int64_t i) {
+      const auto g = load(v, grad_out + i), centred = hn::Sub(load(v, x + i), load(v, mean + i));
+      store(hn::Add(load(v, sum_g + i), g), v, sum_g + i);
+      store(hn::MulAdd(g, centred, load(v, sum_gx + i)), v, sum_gx + i);
+    });
+  }
+  for (std::int64_t c = 0; c < channels; ++c) sum_gx[c] *= rstd[c];
 }
 
 // grad_x = grad_out * scale - (x - mean) * slope - shift, all per channel.
 template <class T>
 void gradient_x(const T* grad_out, const T* x, std::int64_t pixels, std::int64_t channels, const T* mean,
                 const T* scale, const T* slope, const T* shift, T* grad_x) {
-  for_each_block<T>(channels, [&]<class D, int K>(D d, Vectors<K>, std::int64_t c) {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    hn::Vec<D> m[K], a[K], b[K], e[K];
-    for (int k = 0; k < K; ++k) {
-      m[k] = load(d, mean + c + k * lanes);
-      a[k] = load(d, scale + c + k * lanes);
-      b[k] = load(d, slope + c + k * lanes);
-      e[k] = load(d, shift + c + k * lanes);
-    }
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (int k = 0; k < K; ++k) {
-        const std::int64_t i = p * channels + c + k * lanes;
-        const auto centred = hn::Sub(load(d, x + i), m[k]);
-        const auto rest = hn::NegMulAdd(centred, b[k], hn::Neg(e[k]));
-        store(hn::MulAdd(load(d, grad_out + i), a[k], rest), d, grad_x + i);
-      }
-    }
-  });
+  const hn::ScalableTag<T> d;
+  for (std::int64_t p = 0; p < pixels; ++p, x += channels, grad_out += channels, grad_x += channels) {
+    for_each_lane(d, channels, [&](auto v, std::int64_t i) {
+      const auto centred = hn::Sub(load(v, x + i), load(v, mean + i));
+      const auto scaled = hn::MulSub(load(v, grad_out + i), load(v, scale + i), load(v, shift + i));
+      store(hn::NegMulAdd(centred, load(v, slope + i), scaled), v, grad_x + i);
+    });
+  }
 }
 
 #define REIN_GROUP_NORM_KERNELS(T, suffix)                                                                           \
@@ -149,6 +102,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "tensor/ops/dispatch_cpu.h"
@@ -207,40 +161,47 @@ void group_norm(const T* x, const T* weight, const T* bias, double eps, const Gr
 
   auto mean_line = lines<T>(s.n, s.channels), scale_line = lines<T>(s.n, s.channels);
   const std::int64_t width = s.channels / s.groups;
-  parallel_for(s.n * s.groups, [&](std::int64_t i) {
-    const std::int64_t image = i / s.groups, channel = i % s.groups * width;
+  // Per image: sums over chunks per channel (in order, in double), then over the channels of each group.
+  parallel_for(s.n, [&](std::int64_t image) {
     const std::int64_t first = image * chunks.per_image, last = first + chunks.per_image;
     const double elements = static_cast<double>(s.pixels) * static_cast<double>(width);
-    double sum = 0, squares = 0;
+    auto sums = lines<double>(1, s.channels), mu = lines<double>(1, s.channels), squares = lines<double>(1, s.channels);
     for (std::int64_t chunk = first; chunk < last; ++chunk) {
-      const T* m = chunk_mean.data() + chunks.line(chunk) + channel;
-      double of_chunk = 0;
-      for (std::int64_t c = 0; c < width; ++c) of_chunk += static_cast<double>(m[c]);
-      sum += of_chunk * static_cast<double>(chunks.pixels(chunk));
+      const T* m = chunk_mean.data() + chunks.line(chunk);
+      const auto count = static_cast<double>(chunks.pixels(chunk));
+      double* into = sums.data();
+      for (std::int64_t c = 0; c < s.channels; ++c) into[c] += count * static_cast<double>(m[c]);
     }
-    const double mu = sum / elements;
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      const auto begin = sums.begin() + g * width;
+      std::fill_n(mu.begin() + g * width, width, std::accumulate(begin, begin + width, 0.0) / elements);
+    }
     for (std::int64_t chunk = first; chunk < last; ++chunk) {
-      const T* m = chunk_mean.data() + chunks.line(chunk) + channel;
-      const T* q = chunk_squares.data() + chunks.line(chunk) + channel;
-      double away = 0;
-      for (std::int64_t c = 0; c < width; ++c) {
-        const double e = static_cast<double>(m[c]) - mu;
-        away += e * e;
-        squares += static_cast<double>(q[c]);
+      const T *m = chunk_mean.data() + chunks.line(chunk), *q = chunk_squares.data() + chunks.line(chunk);
+      const auto count = static_cast<double>(chunks.pixels(chunk));
+      const double* centre = mu.data();
+      double* into = squares.data();
+      for (std::int64_t c = 0; c < s.channels; ++c) {
+        const double away = static_cast<double>(m[c]) - centre[c];
+        into[c] += static_cast<double>(q[c]) + count * away * away;
       }
-      squares += away * static_cast<double>(chunks.pixels(chunk));
     }
-    const double r = 1 / std::sqrt(squares / elements + eps);
-    mean[i] = static_cast<T>(mu);
-    rstd[i] = static_cast<T>(r);
-    for (std::int64_t c = channel; c < channel + width; ++c) {
-      mean_line[static_cast<std::size_t>(image * s.channels + c)] = mean[i];
-      scale_line[static_cast<std::size_t>(image * s.channels + c)] = rstd[i] * weight[c];
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      const auto begin = squares.begin() + g * width;
+      const double variance = std::accumulate(begin, begin + width, 0.0) / elements;
+      const std::int64_t i = image * s.groups + g;
+      mean[i] = static_cast<T>(mu[static_cast<std::size_t>(g * width)]);
+      rstd[i] = static_cast<T>(1 / std::sqrt(variance + eps));
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+        mean_line[static_cast<std::size_t>(image * s.channels + c)] = mean[i];
+        scale_line[static_cast<std::size_t>(image * s.channels + c)] = rstd[i] * weight[c];
+      }
     }
   });
 
   const auto normalise = REIN_KERNEL_OF(T, normalise);
-  parallel_for(chunks.count(), [&](std::int64_t chunk) {
+  parallel_for(chunks.count(), [&](std::int64_t i) {
+    const std::int64_t chunk = chunks.count() - 1 - i;
     normalise(x + chunks.start(chunk), chunks.pixels(chunk), s.channels, mean_line.data() + chunks.image_line(chunk),
               scale_line.data() + chunks.image_line(chunk), bias, y + chunks.start(chunk));
   });
@@ -266,11 +227,11 @@ void group_norm_backward(const T* grad_out, const T* x, const T* weight, const T
   });
   auto sum_g = lines<double>(s.n, s.channels), sum_gx = lines<double>(s.n, s.channels);
   for (std::int64_t chunk = 0; chunk < chunks.count(); ++chunk) {
+    const T *g = chunk_g.data() + chunks.line(chunk), *gx = chunk_gx.data() + chunks.line(chunk);
+    double *into_g = sum_g.data() + chunks.image_line(chunk), *into_gx = sum_gx.data() + chunks.image_line(chunk);
     for (std::int64_t c = 0; c < s.channels; ++c) {
-      const auto to = static_cast<std::size_t>(chunks.image_line(chunk) + c);
-      const auto from = static_cast<std::size_t>(chunks.line(chunk) + c);
-      sum_g[to] += static_cast<double>(chunk_g[from]);
-      sum_gx[to] += static_cast<double>(chunk_gx[from]);
+      into_g[c] += static_cast<double>(g[c]);
+      into_gx[c] += static_cast<double>(gx[c]);
     }
   }
   const auto over_images = [&](const std::vector<double>& sums, T* out) {
@@ -303,8 +264,8 @@ void group_norm_backward(const T* grad_out, const T* x, const T* weight, const T
     }
   }
   const auto gradient_x = REIN_KERNEL_OF(T, gradient_x);
-  parallel_for(chunks.count(), [&](std::int64_t chunk) {
-    const std::int64_t line = chunks.image_line(chunk);
+  parallel_for(chunks.count(), [&](std::int64_t i) {
+    const std::int64_t chunk = chunks.count() - 1 - i, line = chunks.image_line(chunk);
     gradient_x(grad_out + chunks.start(chunk), x + chunks.start(chunk), chunks.pixels(chunk), s.channels,
                mean_line.data() + line, scale.data() + line, slope.data() + line, shift.data() + line,
                grad_x + chunks.start(chunk));
