@@ -62,7 +62,7 @@ class ReinPass final : public AdapterPass {
 
 ReinAdapter::ReinAdapter(const ReinOptions& options) : options_(options) {
   const std::int64_t layers = options.layers, dim = options.dim, m = options.token_length, r = options.rank;
-  require(layers >= 1 && dim >= 1 && m >= 2 && r >= 0, "rein", "needs layers, dim >= 1, token_length >= 2, rank >= 0; ",
+  require(layers >= 1 && dim >= 1 && m >= 1 && r >= 0, "rein", "needs layers, dim and token_length >= 1, rank >= 0; ",
           "got ", layers, ", ", dim, ", ", m, ", ", r);
   const double patch = 3.0 * static_cast<double>(options.patch * options.patch);
   const auto start = [&](double fan) { return nn::Init::uniform(std::sqrt(6.0 / (patch + fan))); };

@@ -19,7 +19,7 @@ namespace rein::models {
 struct ReinOptions {
   std::int64_t layers = 0, dim = 0;  // 0: taken from the ViT by Backbone
   std::int64_t patch = 16;           // only scales the start values of the tokens
-  std::int64_t token_length = 100;   // m, at least 2
+  std::int64_t token_length = 100;   // m; token 0 is only a place to look at nothing
   std::int64_t rank = 16;            // 0: full-rank tokens ("Reins"), else low-rank ones ("LoRAReins")
   std::int64_t query_dims = 256;
   bool link_token_to_query = true;

@@ -20,6 +20,7 @@ struct ModuleCase {
   std::vector<CaseInput> inputs;
   std::function<Outs(Vars)> forward;
   std::function<bool(const std::string&)> without_gradient{};  // paths that nothing reaches
+  std::function<bool(const std::string&)> zero{};              // paths whose gradient is zero
   std::string why = "";
   double f32_grad_tolerance = 5e-4;
   bool relu = false;
@@ -38,6 +39,8 @@ void add(CaseList& list, ModuleCase c) {
       input = frozen(input);
     else if (c.without_gradient && c.without_gradient(path))
       input = unreached(input);
+    else if (c.zero && c.zero(path))
+      input = zero_gradient(input);
     result.inputs.push_back(input);
   });
   result.run = [module = c.module, params, others, forward = c.forward](Vars v) {
@@ -81,7 +84,8 @@ void add_rein(CaseList& list, const std::string& label, const models::ReinOption
              .without_gradient =
                  [o](const std::string& path) {
                    return !o.link_token_to_query && (contains(path, "transform") || contains(path, "merge"));
-                 }});
+                 },
+             .zero = [o](const std::string& path) { return o.token_length == 1 && contains(path, "token2feat"); }});
 }
 
 const Cases rein_cases(
@@ -96,6 +100,9 @@ const Cases rein_cases(
       plain.use_softmax = false;
       plain.scale_is_parameter = false;
       add_rein(list, "no softmax, constant scale, no prefix", plain, 0);
+      models::ReinOptions single = rein_options(2, 6);
+      single.token_length = 1;  // nothing is left to attend to: the tokens matter through the queries alone
+      add_rein(list, "one token", single, 1);
       models::ReinOptions own = rein_options(3, 6);
       own.shared_mlps = false;
       add_rein(list, "own MLPs per layer, link", own, 1);

@@ -142,6 +142,20 @@ TEST_CASE("a batch whose labels are all ignored has loss zero and zero gradients
   });
 }
 
+TEST_CASE("the loss divides by all pixels, ignored ones too, plus the f32 epsilon; accuracy counts labelled pixels") {
+  const Tensor logits = Tensor::from<double>(std::vector<double>{2, 0, 0, 1, 1, 0, -1, 3}, {1, 2, 2, 2});
+  const Tensor labels = Tensor::from<std::int64_t>(std::vector<std::int64_t>{0, 0, 255, 1}, {1, 2, 2});
+  const auto cost = [](double right, double wrong) { return std::log(1 + std::exp(wrong - right)); };
+  const double sum = cost(2, 0) + cost(0, 1) + cost(3, -1);
+  const SegmentationLoss l = segmentation_loss(constant(logits), labels, {});
+  CHECK(std::abs(l.loss.value().item() * (4 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
+  CHECK(l.accuracy.hits == 2);
+  CHECK(l.accuracy.valid == 3);
+  CHECK(std::abs(l.accuracy.percent() - 100 * (2 + 1.1920928955078125e-07) / (3 + 1.1920928955078125e-07)) < 1e-12);
+  const SegmentationLoss part = segmentation_loss(constant(logits), labels, {.total_pixels = 12});
+  CHECK(std::abs(part.loss.value().item() * (12 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
+}
+
 TEST_CASE("projecting before the enlargement gives what the official order gives") {
   Segmentor model(tiny_segmentor(Method::freeze));
   fill_random(model, 1, DType::f64);
