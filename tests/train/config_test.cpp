@@ -118,3 +118,16 @@ TEST_CASE("config: paths") {
                     doctest::Contains("--weights-root"));
   CHECK_THROWS_WITH(read_config(run / "absent.toml"), doctest::Contains("cannot read"));
 }
+
+TEST_CASE("config: the files of the repository are valid") {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("configs/rein")) {
+    if (entry.path().extension() != ".toml") continue;
+    CHECK_NOTHROW(read_config(entry.path()));
+    ++count;
+  }
+  CHECK(count >= 2);
+  const Config c = read_config("configs/rein/idda_vit_tiny_fpn.toml");
+  CHECK(c.train.zero_at == 1000);
+  CHECK(c.eval.targets.size() == 5);
+}
