@@ -76,6 +76,7 @@ void Comparison::add_failure(const std::string& text) {
 }
 
 void Comparison::note(const std::string& name, double error, double limit) {
+  errors_.push_back({name, error, limit});
   const double ratio = std::isnan(error) ? infinity : error / limit;
   if (ratio > worst_ratio_) {
     worst_ratio_ = ratio;

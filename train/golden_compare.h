@@ -13,6 +13,11 @@
 
 namespace rein::train {
 
+struct TensorError {
+  std::string name;
+  double error = 0, limit = 0;
+};
+
 class Comparison {
  public:
   Comparison(const GoldenFile& file, DType dtype, Device device = {});
@@ -36,9 +41,10 @@ class Comparison {
 
   bool ok() const { return failures_.empty(); }
   const std::vector<std::string>& failures() const { return failures_; }
-  int compared() const { return compared_; }      // tensors held against a tolerance
-  int statements() const { return statements_; }  // of check_that
-  int unlisted() const { return unlisted_; }      // f32: without an f32 reference, so not compared
+  int compared() const { return compared_; }                          // tensors held against a tolerance
+  int statements() const { return statements_; }                      // of check_that
+  int unlisted() const { return unlisted_; }                          // f32: without an f32 reference, so not compared
+  const std::vector<TensorError>& errors() const { return errors_; }  // every floating one, in the order of checking
   // The tensor nearest to (or farthest beyond) its limit.
   const std::string& worst_tensor() const { return worst_tensor_; }
   double worst_error() const { return worst_error_; }
@@ -61,6 +67,7 @@ class Comparison {
   std::set<std::string> seen_, unreached_;
   double group_max_out_ = 0, group_max_grad_ = 0;
   std::vector<std::string> failures_;
+  std::vector<TensorError> errors_;
   int compared_ = 0, statements_ = 0, unlisted_ = 0;
   std::string worst_tensor_;
   double worst_error_ = 0, worst_limit_ = 0, worst_ratio_ = -1;

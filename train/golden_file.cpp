@@ -55,6 +55,9 @@ GoldenFile GoldenFile::open(const std::filesystem::path& path) {
     for (const GoldenConfig& item : config.objects("generated")) {
       Generated g;
       g.shape = Shape(std::span<const std::int64_t>(item.integers("shape")));
+      // A few bytes of text must not ask for all memory.
+      if (g.shape.count() > (std::int64_t{1} << 28))
+        fail_runtime(where, "a generated tensor of shape ", g.shape, " is too large");
       g.lo = item.number("lo");
       g.hi = item.number("hi");
       if (item.has("pixel_sizes")) g.pixel_sizes = item.integer_rows("pixel_sizes");

@@ -97,6 +97,7 @@ VerifyResult run_case(const GoldenFile& file, const Kind& kind, DType dtype, con
     result.tensor = compare.worst_tensor();
     result.error = compare.worst_error();
     result.limit = compare.worst_limit();
+    result.errors = compare.errors();
     result.notes = compare.failures();
     using Status = VerifyResult::Status;
     const bool nothing = compare.compared() == 0 && (kind.floating || compare.statements() == 0);
@@ -152,7 +153,7 @@ std::string VerifySummary::text() const {
     if (r.status == VerifyResult::Status::skipped) ++reasons[r.not_built.empty() ? "nothing to compare" : r.not_built];
   std::string list;
   for (const auto& [reason, count] : reasons) list += (list.empty() ? "" : ", ") + reason + " " + std::to_string(count);
-  if (!list.empty()) out += " (not built: " + list + ")";
+  if (!list.empty()) out += " (not built or without data: " + list + ")";
   return out;
 }
 

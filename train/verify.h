@@ -31,9 +31,10 @@ struct VerifyResult {
   int compared = 0;    // tensors held against a tolerance
   std::string tensor;  // the one nearest to its limit, or the first failure's
   double error = 0, limit = 0;
-  std::string kernels;             // e.g. "cpu avx512"
-  std::string not_built;           // of a skipped case: what is missing, e.g. "mask2former_head", "vfm clip"
-  std::vector<std::string> notes;  // every failure, or why the case was skipped
+  std::vector<TensorError> errors;  // every tensor held against a tolerance
+  std::string kernels;              // e.g. "cpu avx512"
+  std::string not_built;            // of a skipped case: what is missing, e.g. "mask2former_head", "vfm clip"
+  std::vector<std::string> notes;   // every failure, or why the case was skipped
   double seconds = 0;
 
   std::string text() const;  // one line, plus one indented line per note

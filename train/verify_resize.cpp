@@ -23,6 +23,9 @@ ops::ResizeOptions options_of(const GoldenConfig& item, const Shape& nhwc, const
   } else {
     options = ops::to_size(output[2], output[3], mode);
   }
+  if (output.rank() != 4 || options.height != output[2] || options.width != output[3])
+    fail_runtime("resize", "case ", item.integer("index"), " gives ", options.height, " x ", options.width,
+                 ", but its output is ", output);
   options.align_corners = item.flag_or("align_corners", false);
   return options;
 }

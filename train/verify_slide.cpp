@@ -32,6 +32,9 @@ void verify_slide_inference(const GoldenFile& file, Comparison& compare) {
   const auto original = config.integers("original_size");
   if (crop.size() != 2 || stride.size() != 2 || original.size() != 2)
     fail_runtime("verify", "crop_size, stride and original_size must be pairs of (h, w)");
+  if (const Shape last = file.shape("out.final_logits");
+      last.rank() != 3 || last[1] != original[0] || last[2] != original[1])
+    fail_runtime("verify", "out.final_logits must have the original size, got ", last);
   const models::SlideOptions options{crop[0], crop[1], stride[0], stride[1]};
   const Tensor image = file.map("in.image", compare.dtype());
   compare.check("out.windows", window_table(models::slide_windows(image.size(1), image.size(2), options)));

@@ -69,7 +69,9 @@ void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare) {
   schedule.zero_at = decay.integer("end") - 1;
 
   const std::int64_t steps = config.integer("steps"), batches = config.integer("batches");
-  if (steps < 1 || batches < 1) fail_runtime("verify", "steps and batches must be at least 1");
+  if (steps < 1 || batches < 1 || file.shape("out.lr") != Shape{steps})
+    fail_runtime("verify", "steps and batches must be at least 1 and out.lr have one number per step, got ", steps,
+                 ", ", batches, " and ", file.shape("out.lr"));
   Tensor rates = Tensor::empty({steps}, DType::f64), totals = Tensor::empty({steps}, dtype);
   Tensor accuracy = Tensor::empty({steps}, DType::f64);
   std::map<std::string, Tensor> terms;

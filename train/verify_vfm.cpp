@@ -1,5 +1,8 @@
 // Kind "vfm" (golden VFM.md): published checkpoints' names and rules, through the zoo and the ViT. Files with real
 // weights name them relative to the parent of the cases' folder.
+#include <algorithm>
+#include <cstdlib>
+
 #include "autograd/ops/shape.h"
 #include "models/vit/vit.h"
 #include "models/zoo/zoo.h"
@@ -22,13 +25,15 @@ zoo::Weights weights_of(const GoldenFile& file) {
   const zoo::Hints hints{config.text("family"), config.integer("heads")};
   if (!config.has("weights"))
     return zoo::open_weights(std::make_shared<nn::MapSource>(file.params(), file.path().filename().string()), hints);
-  // A case may stand in its folder's sub-folder ("unseen/"): the first parent that has the file.
+  // The first parent of the case's folder, or of REIN_GOLDEN_DIR, that has the file.
   const std::filesystem::path relative = config.text("weights");
   if (relative.is_absolute() || relative.string().find("..") != std::string::npos)
     fail_runtime("verify", "config.weights must be a path inside the shared folder, got ", relative.string());
-  std::filesystem::path folder = std::filesystem::absolute(file.path()).parent_path();
-  for (int up = 0; up < 4 && folder.has_parent_path(); ++up, folder = folder.parent_path())
-    if (std::filesystem::exists(folder / relative)) return zoo::open_weights(folder / relative, hints);
+  std::vector<std::filesystem::path> starts = {std::filesystem::absolute(file.path()).parent_path()};
+  if (const char* golden = std::getenv("REIN_GOLDEN_DIR")) starts.push_back(std::filesystem::absolute(golden));
+  for (std::filesystem::path folder : starts)
+    for (int up = 0; up < 4 && folder.has_parent_path(); ++up, folder = folder.parent_path())
+      if (std::filesystem::exists(folder / relative)) return zoo::open_weights(folder / relative, hints);
   throw NotBuilt("real weights " + relative.string() + " (no such file beside the cases)");
 }
 
