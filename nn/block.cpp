@@ -32,9 +32,10 @@ Variable Block::dropped(const Variable& y, const ForwardContext& context, const 
   return drop_path(y, drop_path_, {.key = key(context).child(branch), .first_sample = context.first_sample});
 }
 
+// Temporaries end with their statement: without recording, a branch's values are gone before the next one begins.
 Variable Block::operator()(const Variable& x, const ForwardContext& context, const BlockSite& site) const {
-  const Variable attended = dropped(attn_(norm1_(x), site), context, "attn");
-  const Variable middle = residual(x, attended, ls1_ ? ls1_->gamma() : Variable{});
+  const Variable middle =
+      residual(x, dropped(attn_(norm1_(x), site), context, "attn"), ls1_ ? ls1_->gamma() : Variable{});
   const Variable normed = norm2_(middle);
   const Variable mixed = site.mlp(middle, mlp_ ? (*mlp_)(normed, site) : (*swiglu_)(normed, site));
   return residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{});

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/heads/feature_pyramid.h"
+#include "tensor/parallel.h"
 #include "tests/models/tiny.h"
 
 using namespace rein;
@@ -125,6 +126,29 @@ TEST_CASE("micro-batches add up to the larger batch: losses, accuracy and gradie
       CHECK(worst / scale < 1e-9);
     }
   }
+}
+
+TEST_CASE("losses and gradients have the same bits for any number of threads") {
+  const int before = thread_count();
+  std::vector<std::vector<double>> runs;
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    SegmentorOptions o = tiny_segmentor(Method::full);
+    o.head.dropout = 0.4;
+    Segmentor model(o);
+    fill_random(model, 1, DType::f32);
+    const Losses l =
+        model.loss(training, random_normal(RandomKey(2), {2, 32, 40, 3}, 0, 1), random_labels({2, 32, 40}, 5, 3));
+    backward(l.total);
+    auto& bits = runs.emplace_back(l.total.value().to_doubles());
+    model.visit([&](const std::string&, nn::Param& p) {
+      if (!p.value.grad()) return;
+      for (const double v : p.value.grad().to_doubles()) bits.push_back(v);
+    });
+  }
+  set_thread_count(before);
+  CHECK(runs[1] == runs[0]);
+  CHECK(runs[2] == runs[0]);
 }
 
 TEST_CASE("a batch whose labels are all ignored has loss zero and zero gradients") {
