@@ -133,9 +133,9 @@ void attention_backward(const AttentionArgs<T>& a, const AttentionGradArgs<T>& g
   const std::int64_t wanted_parts = std::max<std::int64_t>(1, (a.lq + query_part / 2) / query_part);
   const std::int64_t part_rows = round_up((a.lq + wanted_parts - 1) / wanted_parts, query_block);
   const std::int64_t parts = (a.lq + part_rows - 1) / part_rows;
-  const std::int64_t group = std::min(heads, heads_per_group());
   // Per head: k transposed, k rows, v transposed, then the partial sums of each part.
   const std::int64_t per_head = (2 + parts) * k_size + (1 + parts) * v_size;
+  const std::int64_t group = heads_per_group(heads, per_head * static_cast<std::int64_t>(sizeof(T)));
   Tensor memory = Tensor::empty({group * per_head}, dtype_v<T>);
   T* const base = memory.mutable_data<T>();
   for (std::int64_t first = 0; first < heads; first += group) {

@@ -50,9 +50,13 @@ struct AttentionPart {
   T *sum_k, *sum_v;  // padded_keys x padded width; sum_k still lacks the factor `scale`
 };
 
-// Heads packed at a time: enough tasks for every thread, little memory. Results do not depend on it.
-inline std::int64_t heads_per_group() {
-  return std::max<std::int64_t>(4, 2 * thread_count());
+// Heads packed at a time: enough tasks for every thread and few barriers, in memory that a last-level cache holds;
+// groups of about one size. Results do not depend on it.
+inline std::int64_t heads_per_group(std::int64_t heads, std::int64_t bytes_per_head) {
+  constexpr std::int64_t budget = std::int64_t{16} << 20;
+  const std::int64_t most = std::max<std::int64_t>(2 * thread_count(), budget / bytes_per_head);
+  const std::int64_t groups = (heads + most - 1) / most;
+  return (heads + groups - 1) / groups;
 }
 
 }  // namespace rein::ops::cpu

@@ -102,7 +102,7 @@ void attention(const AttentionArgs<T>& a) {
   if (heads == 0 || a.lq == 0) return;
   const auto kernel = REIN_KERNEL_OF(T, forward);
   const std::int64_t keys = padded_keys(a.lk), k_size = keys * padded(a.d), v_size = keys * padded(a.dv);
-  const std::int64_t group = std::min(heads, heads_per_group());
+  const std::int64_t group = heads_per_group(heads, (k_size + v_size) * static_cast<std::int64_t>(sizeof(T)));
   Tensor memory = Tensor::empty({group * (k_size + v_size)}, dtype_v<T>);
   T* const packed_k = memory.mutable_data<T>();
   T* const packed_v = packed_k + group * k_size;
