@@ -62,7 +62,7 @@ models::VitOptions vit_options(const GoldenConfig& config) {
   // Blocks are made before anything is bound: a number from outside must not decide how many without a bound.
   if (o.depth < 1 || o.depth > 1000) fail_runtime("verify", "config.depth must be 1 to 1000, got ", o.depth);
   o.heads = config.integer("num_heads");
-  o.mlp_hidden = config.integer("mlp_ratio") * o.dim;
+  o.mlp_hidden = mlp_hidden(config, o.dim);
   o.qkv_bias = config.flag_or("qkv_bias", true);
   o.layer_scale = config.flag_or("layer_scale", true);
   o.eps = config.number("ln_eps");
@@ -90,6 +90,12 @@ models::SegmentorOptions segmentor_options(const GoldenConfig& config) {
   o.head.classes = head.integer("num_classes");
   o.head.dropout = head.number("dropout_ratio");
   return o;
+}
+
+std::int64_t mlp_hidden(const GoldenConfig& config, std::int64_t dim) {
+  const double hidden = config.number("mlp_ratio") * static_cast<double>(dim);
+  if (!(hidden >= 1 && hidden <= 1e9)) fail_runtime("verify", "config.mlp_ratio gives ", hidden, " hidden units");
+  return static_cast<std::int64_t>(hidden);  // timm and DINOv2 cut as well
 }
 
 std::vector<int> to_ints(const std::vector<std::int64_t>& values) {

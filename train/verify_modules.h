@@ -26,6 +26,7 @@ models::VitOptions vit_options(const GoldenConfig& config);
 // "system" cases (sections 10 and 11): backbone, Rein, neck and head. NotBuilt for other heads.
 models::SegmentorOptions segmentor_options(const GoldenConfig& config);
 
+std::int64_t mlp_hidden(const GoldenConfig& config, std::int64_t dim);  // mlp_ratio need not be whole
 std::vector<int> to_ints(const std::vector<std::int64_t>& values);
 
 }  // namespace rein::train

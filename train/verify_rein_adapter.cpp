@@ -6,6 +6,8 @@
 namespace rein::train {
 
 void verify_rein_adapter(const GoldenFile& file, Comparison& compare) {
+  if (!file.config().flag_or("batch_first", true)) throw NotBuilt("rein_adapter with sequences before samples");
+  const std::int64_t prefix = file.config().flag_or("has_cls_token", true) ? 1 : 0;
   models::ReinAdapter adapter(rein_options(file.config()));
   adapter.name_tree();
   bind_case(adapter, file, compare.dtype());
@@ -16,7 +18,7 @@ void verify_rein_adapter(const GoldenFile& file, Comparison& compare) {
   for (int i = 0; i < adapter.options().layers; ++i) {
     const std::string feat = "feat." + std::to_string(i);
     inputs.push_back(parameter(file.tensor("in." + feat, compare.dtype())));
-    models::TokenState state{inputs.back(), 1};  // one class token
+    models::TokenState state{inputs.back(), prefix};
     pass->before_block(i, state);
     pass->after_block(i, state);
     outputs.push_back({feat, state.tokens});

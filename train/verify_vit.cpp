@@ -39,7 +39,7 @@ void verify_large_vit_block(const GoldenFile& file, Comparison& compare) {
   nn::BlockOptions options;
   options.dim = config.integer("embed_dim");
   options.heads = config.integer("num_heads");
-  options.mlp_hidden = config.integer("mlp_ratio") * options.dim;
+  options.mlp_hidden = mlp_hidden(config, options.dim);
   options.layer_scale = config.flag("layer_scale");
   options.eps = config.number("ln_eps");
   nn::Block block(options);
