@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "tensor/ops/resize_cpu.h"
 #include "tensor/ops/resize_taps.h"
@@ -75,6 +76,7 @@ ResizeOptions by_factor(std::int64_t in_height, std::int64_t in_width, double fa
 
 Tensor resize(const Tensor& x, const ResizeOptions& options) {
   check("resize", x.shape(), options);
+  if (forced_kernel("resize") == "reference") return resize_reference(x, options);
   return resample("resize", x, row_taps(x.size(1), options), col_taps(x.size(2), options),
                   {x.size(0), options.height, options.width, x.size(3)});
 }

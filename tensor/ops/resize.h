@@ -36,6 +36,7 @@ Tensor resize(const Tensor& x, const ResizeOptions& options);
 Tensor resize_backward(const Tensor& grad_out, const Shape& x_shape, const ResizeOptions& options);
 
 // The slow readable twin: every output pixel straight from the formulas above, summed in double.
+// REIN_KERNEL=resize:reference puts it in the place of resize.
 Tensor resize_reference(const Tensor& x, const ResizeOptions& options);
 
 }  // namespace rein::ops

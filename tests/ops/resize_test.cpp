@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "autograd/ops/resize.h"
@@ -101,6 +102,17 @@ TEST_CASE("resize_backward is the transpose of resize") {
       CHECK(dot(y, g) == doctest::Approx(dot(x, ops::resize_backward(g, x.shape(), options))).epsilon(1e-12));
     }
   }
+}
+
+TEST_CASE("REIN_KERNEL=resize:reference runs the twin") {
+  const Tensor x = random_normal(RandomKey(7), {1, 9, 9, 5}, 0, 1, DType::f32);
+  const auto options = ops::to_size(31, 33, bicubic);
+  const Tensor twin = ops::resize_reference(x, options);
+  CHECK(!same_bits(ops::resize(x, options), twin));  // equal to rounding only
+  setenv("REIN_KERNEL", "resize:reference", 1);
+  const Tensor forced = ops::resize(x, options);
+  unsetenv("REIN_KERNEL");
+  CHECK(same_bits(forced, twin));
 }
 
 TEST_CASE("resize keeps a constant, and a pixel that nobody reads has no gradient") {
