@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tensor/error.h"
 #include "train/commands.h"
@@ -34,10 +35,11 @@ int run(const Arguments& a, const Globals& globals) {
   const auto all = static_cast<std::int64_t>(photos.size());
   predict_photos(loaded, photos, a.out, options, [&](std::int64_t done) { progress.show("predict", done, all, ""); });
   progress.clear();
-  if (globals.json)
-    std::printf("{\"photos\":%lld,\"out\":\"%s\"}\n", static_cast<long long>(all), a.out.c_str());
-  else if (!globals.quiet)
+  if (globals.json) {
+    std::printf("%s\n", nlohmann::ordered_json{{"photos", all}, {"out", a.out}}.dump().c_str());
+  } else if (!globals.quiet) {
     std::printf("%lld photos -> %s\n", static_cast<long long>(all), a.out.c_str());
+  }
   return 0;
 }
 

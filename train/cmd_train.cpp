@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "train/commands.h"
 #include "train/console.h"
@@ -33,9 +34,10 @@ int run(const Arguments& a, const Globals& globals) {
   ConsoleObserver console(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   const TrainResult result = train({config, folder, a.resume}, console);
   if (globals.json) {
-    std::printf("{\"folder\":\"%s\",\"steps\":%lld,\"last_loss\":%.9g%s%s}\n", folder.c_str(),
-                static_cast<long long>(result.steps), result.last_loss, result.scores.empty() ? "" : ",\"scores\":",
-                result.scores.empty() ? "" : scores_to_json(result.scores).c_str());
+    nlohmann::ordered_json json = {
+        {"folder", folder.string()}, {"steps", result.steps}, {"last_loss", result.last_loss}};
+    if (!result.scores.empty()) json["scores"] = nlohmann::ordered_json::parse(scores_to_json(result.scores));
+    std::printf("%s\n", json.dump().c_str());
   } else if (!result.scores.empty()) {
     std::fputs(scores_to_table(result.scores, false).c_str(), stdout);
   }
