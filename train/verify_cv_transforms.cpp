@@ -78,6 +78,9 @@ void imresize(const Case& c) {
     const std::string index = std::to_string(item.integer("index"));
     const Tensor x = c.file.tensor("in.x." + index);
     const Size size = size_of_pair(item.integers("output_size"));
+    const Shape recorded = c.file.entry("out.y." + index).shape;
+    if (recorded.rank() < 2 || recorded[0] != size.height || recorded[1] != size.width)
+      fail_runtime("cv_transforms", "case ", index, ": output_size is not that of its output, ", recorded);
     if (item.text("interpolation") == "nearest") {
       const LabelMap y = data::resize_nearest(labels_from(x), size);
       c.check("out.y." + index, Tensor::from(y.ids, {y.height, y.width}));
@@ -124,6 +127,8 @@ void normalise_pad(const Case& c) {
     norm.std[i] = static_cast<float>(std[i]);
   }
   const Size size = size_of_pair(c.config.integers("size"));
+  if (c.file.entry("out.tensor").shape != Shape{1, 3, size.height, size.width})
+    fail_runtime("cv_transforms", "size is not that of its output, ", c.file.entry("out.tensor").shape);
   const Tensor image = data::normalise_and_pad(image_from(c.file.tensor("in.image")), norm, size);
   c.check("out.tensor", to_nchw(image.view({1, size.height, size.width, 3})));
   c.check("out.labels", data::pad_labels(labels_from(c.file.tensor("in.labels")), size));
