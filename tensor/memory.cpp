@@ -1,6 +1,12 @@
 #include "tensor/memory.h"
 
+#include <cstddef>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cstdlib>
+#include <limits>
 #include <new>
 
 #include "tensor/error.h"
@@ -56,6 +62,14 @@ MemoryStats memory_stats(Device) {
 }
 void reset_peak_memory(Device) {
   peak_bytes.store(live_bytes.load());
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);  // large blocks come from the heap as well, where free neighbours merge
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
 }
 
 void poison_new_tensors(bool on) {

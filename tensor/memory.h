@@ -47,6 +47,10 @@ struct MemoryStats {
 MemoryStats memory_stats(Device device = {});
 void reset_peak_memory(Device device = {});
 
+// For long-running programs (call once, first thing in main): memory of freed tensors stays with the process instead of
+// going back to the system, which would have to clear its pages again at every step. Does nothing without glibc.
+void keep_freed_memory();
+
 // Tests: fill every new floating-point tensor with NaN, so that a kernel that forgets an element is seen.
 void poison_new_tensors(bool on);
 bool poisoning_new_tensors();

@@ -57,7 +57,9 @@ class Tensor {
   const void* raw() const;
   void* mutable_raw();
   template <class T>
-  std::span<const T> values() const { return {data<T>(), static_cast<std::size_t>(count())}; }
+  std::span<const T> values() const {
+    return {data<T>(), static_cast<std::size_t>(count())};
+  }
   // One element as double, whatever the dtype (slow; for tests, scalars and reports). `index` is flat.
   double at(std::int64_t index) const;
   double item() const;  // of a tensor with one element

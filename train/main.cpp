@@ -1,10 +1,14 @@
 // The program. Exceptions end here: one line `error: …`, one line `hint: …`, exit 2 for bad input, 1 for a failed
 // check.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "tensor/cpu_features.h"
+#include "tensor/memory.h"
 #include "tensor/parallel.h"
 #include "tensor/text.h"
 #include "train/commands.h"
@@ -51,6 +55,7 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
 int run(int argc, char** argv) {
   using namespace rein::train;
   rein::apply_isa_environment();
+  rein::keep_freed_memory();
   CLI::App app("rein: train Rein and its relatives on frozen vision transformers, and use what was trained", "rein");
   app.set_version_flag(
       "--version", [] { return about_text(); }, "version, instruction set, kernels, threads");
@@ -97,9 +102,17 @@ int run(int argc, char** argv) {
   }
 }
 
+// GCC's OpenMP threads spin for milliseconds at every barrier unless told otherwise before the program starts. Beside
+// loader threads, or on a busy machine, that makes steps many times slower; a short spin costs nothing measurable.
+void calm_waiting_threads(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  if (::setenv("GOMP_SPINCOUNT", "1000", 0) == 0) ::execv("/proc/self/exe", argv);  // returns only when it failed
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  calm_waiting_threads(argv);
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

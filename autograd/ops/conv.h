@@ -14,9 +14,9 @@ struct ConvOptions {
 // Equal PyTorch call: torch.nn.functional.conv2d on permuted tensors.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const ConvOptions& options);
 
-// Image to flattened patches: (N, H, W, C) -> (N, (H/p)*(W/p), p*p*C), rows row-major over patches, channels in the order
-// (dy, dx, c): a patch embedding is then linear(patches, weight (O, p, p, C) viewed as (O, p*p*C)).
-// H and W must be multiples of p.
+// Image to flattened patches: (N, H, W, C) -> (N, (H/p)*(W/p), p*p*C), rows row-major over patches, channels in the
+// order (dy, dx, c): a patch embedding is then linear(patches, weight (O, p, p, C) viewed as (O, p*p*C)). H and W must
+// be multiples of p.
 Variable patchify(const Variable& image, std::int64_t patch);
 
 }  // namespace rein

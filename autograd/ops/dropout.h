@@ -1,5 +1,5 @@
-// Differentiable dropout. The masks come from counter-based keys, never from call order: the same in recomputation, after
-// resume, and for 4 micro-batches as for one batch of 4.
+// Differentiable dropout. The masks come from counter-based keys, never from call order: the same in recomputation,
+// after resume, and for 4 micro-batches as for one batch of 4.
 #pragma once
 
 #include "autograd/variable.h"

@@ -14,17 +14,17 @@ Variable scale(const Variable& x, double factor);
 Variable add_broadcast(const Variable& x, const Variable& b);
 Variable mul_broadcast(const Variable& x, const Variable& b);
 
-Variable relu(const Variable& x);      // torch.relu; gradient 0 at 0
-Variable gelu(const Variable& x);      // torch.nn.functional.gelu(approximate="none"): x/2 (1 + erf(x/sqrt 2))
+Variable relu(const Variable& x);       // torch.relu; gradient 0 at 0
+Variable gelu(const Variable& x);       // torch.nn.functional.gelu(approximate="none"): x/2 (1 + erf(x/sqrt 2))
 Variable gelu_tanh(const Variable& x);  // approximate="tanh"
-Variable silu(const Variable& x);      // x sigmoid(x)
+Variable silu(const Variable& x);       // x sigmoid(x)
 Variable sigmoid(const Variable& x);
 Variable quick_gelu(const Variable& x);  // x sigmoid(1.702 x), CLIP only
 
 // x + gamma * y, gamma (C) or null (then 1): the residual with LayerScale of a ViT block.
 Variable residual(const Variable& x, const Variable& y, const Variable& gamma = {});
-// x + scale * y with a learned scalar `scale` (), for rows >= first_row of each (L, C) matrix; the rows before it (class
-// and register tokens) are x unchanged. x, y (N, L, C). A null scale counts as 1. Rein's residual.
+// x + scale * y with a learned scalar `scale` (), for rows >= first_row of each (L, C) matrix; the rows before it
+// (class and register tokens) are x unchanged. x, y (N, L, C). A null scale counts as 1. Rein's residual.
 Variable scaled_residual(const Variable& x, const Variable& y, const Variable& scale, std::int64_t first_row);
 
 }  // namespace rein

@@ -1,7 +1,7 @@
 // Both directions run over chunks of pixels that fit into the second-level cache, once for sums and once to write.
-// Sums are per channel (vectorised over channels, so a group may have any width) into a line per chunk; lines are merged
-// in chunk order in double. Memory is read in one stream, pixel by pixel (several pixels at a time were slower), and the
-// writing pass goes backwards, from the chunks that the caches still hold.
+// Sums are per channel (vectorised over channels, so a group may have any width) into a line per chunk; lines are
+// merged in chunk order in double. Memory is read in one stream, pixel by pixel (several pixels at a time were slower),
+// and the writing pass goes backwards, from the chunks that the caches still hold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/group_norm_cpu.cpp"
 #include "tensor/ops/group_norm_cpu.h"

@@ -9,7 +9,9 @@
 
 #ifdef __SANITIZE_ADDRESS__
 // Refused memory must come back as null here too, as it does without the sanitizer.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+extern "C" const char* __asan_default_options() {
+  return "allocator_may_return_null=1";
+}
 #endif
 
 using rein::DType;
