@@ -2,7 +2,8 @@
 //   mutate sites FILE…           one line per possible fault: FILE<tab>NUMBER<tab>LINE<tab>KIND<tab>TEXT
 //   mutate apply FILE NUMBER     rewrites FILE with that fault
 // Faults: sign (+ and -, Add and Sub), factor (a constant doubled), index (an offset or input number changed), dropped
-// term (+= becomes =, one operand of a sum goes). Only functions whose name has backward, vjp or grad are touched.
+// term (+= becomes =, one operand of a sum goes). Only functions whose name has backward, vjp or grad are touched, and
+// in them no lines that only say how work is cut into pieces.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -94,7 +95,7 @@ std::vector<Site> sites_of(const std::vector<std::string>& lines) {
     const std::string code = lines[i].substr(0, lines[i].find("//"));
     if (code.find("require(") != std::string::npos || code.find("#") != std::string::npos ||
         code.find("parallel_") != std::string::npos || code.find("for (") != std::string::npos ||
-        code.find("static_assert") != std::string::npos) {
+        code.find("static_assert") != std::string::npos || code.find("grain") != std::string::npos) {
       continue;
     }
     for (const Rule& rule : rules()) {
