@@ -12,9 +12,7 @@ namespace {
 models::SemanticFpnOptions options_of(const GoldenConfig& config, std::vector<double> factors) {
   models::SemanticFpnOptions o;
   const auto in = config.integers("in_channels");
-  if (in.size() != 4 || in[0] != in[1] || in[0] != in[2] || in[0] != in[3])
-    throw NotBuilt("semantic FPN with inputs of unequal width");
-  o.in_channels = in[0];
+  o.level_channels.assign(in.begin(), in.end());
   o.factors = std::move(factors);
   o.fpn_channels = config.integer("fpn_channels");
   o.neck_norm = config.flag("neck_norm");

@@ -22,11 +22,9 @@ Variable resize_to(const Variable& x, std::int64_t height, std::int64_t width,
   return resize(x, ops::to_size(height, width, mode));
 }
 
-nn::Conv2dOptions lateral_options(const SemanticFpnOptions& o) {
-  return {.in = o.in_channels,
-          .out = o.fpn_channels,
-          .bias = o.neck_bias,
-          .weight_init = nn::xavier_uniform(o.in_channels, o.fpn_channels)};
+nn::Conv2dOptions lateral_options(const SemanticFpnOptions& o, std::size_t level) {
+  const std::int64_t in = o.level_channels.empty() ? o.in_channels : o.level_channels[level];
+  return {.in = in, .out = o.fpn_channels, .bias = o.neck_bias, .weight_init = nn::xavier_uniform(in, o.fpn_channels)};
 }
 
 nn::Conv2dOptions fpn_options(const SemanticFpnOptions& o) {
@@ -63,9 +61,11 @@ Variable ConvGn::norm(const Variable& x) const {
 
 FpnNeck::FpnNeck(const SemanticFpnOptions& options) : factors_(options.factors) {
   require(factors_.size() == levels, "semantic_fpn", "needs ", levels, " factors, got ", factors_.size());
+  require(options.level_channels.empty() || options.level_channels.size() == levels, "semantic_fpn", "needs ", levels,
+          " level_channels, got ", options.level_channels.size());
   const std::int64_t groups = options.neck_norm ? options.neck_groups : 0;
   for (std::size_t i = 0; i < levels; ++i) {
-    child(concat_text("lateral_convs.", i), lateral_convs_.emplace_back(lateral_options(options), groups));
+    child(concat_text("lateral_convs.", i), lateral_convs_.emplace_back(lateral_options(options, i), groups));
   }
   for (std::size_t i = 0; i < levels; ++i) {
     child(concat_text("fpn_convs.", i), fpn_convs_.emplace_back(fpn_options(options), groups));

@@ -13,6 +13,7 @@ namespace rein::models {
 
 struct SemanticFpnOptions {
   std::int64_t in_channels = 0;                  // 0: taken from the ViT by Segmentor
+  std::vector<std::int64_t> level_channels{};    // per map, when they differ; empty: in_channels for all
   std::vector<double> factors = {4, 2, 1, 0.5};  // of the backbone's maps; all 1 when they already are a pyramid
   std::int64_t fpn_channels = 256;
   bool neck_norm = false;  // GroupNorm after each convolution of the neck
