@@ -1,0 +1,20 @@
+// Differentiable point sampling and the mask losses on sampled points.
+#pragma once
+
+#include "autograd/variable.h"
+
+namespace rein {
+
+// maps (..., h, w) seen as M maps; rows i64 (T); points f32 (T, P, 2) or (P, 2) -> (T, P). The rule stands in
+// tensor/ops/point_sample.h. The gradient goes to the maps, never to the points; the maps are not kept for backward.
+Variable point_sample(const Variable& maps, const Tensor& rows, const Tensor& points);
+
+struct MaskPointLosses {
+  Variable bce;   // sum over t, p of (softplus(z) - z g) / bce_divisor
+  Variable dice;  // sum over t of (1 - (2 sum_p s g + 1) / (sum_p s + sum_p g + 1)) / dice_divisor, s = sigmoid(z)
+};
+// z (T, P) logits, g (T, P) targets in [0, 1], like z; T = 0 gives zeros. Equal PyTorch calls:
+// binary_cross_entropy_with_logits(z, g, reduction="sum") / bce_divisor, and mmdet's DiceLoss (naive, eps 1).
+MaskPointLosses mask_point_losses(const Variable& z, const Tensor& g, double bce_divisor, double dice_divisor);
+
+}  // namespace rein

@@ -1,0 +1,87 @@
+// Mask2Former's matching and losses for ONE prediction of the decoder (golden README, section 7). The head calls
+// mask2former_loss once per prediction, as soon as it is made: backward needs no mask logits, so they may go at once.
+//
+//   const MaskTargets targets = mask_targets(labels, options.classes);      // once per micro-batch
+//   for (layer = 0 ..= decoder layers)
+//     loss = mask2former_loss({cls, masks}, targets, options, scope, key, first_sample, layer);
+//
+// Targets are the classes that occur in a label map. They stay a label map: masks are read by sampling it, and a
+// K x H x W mask is never made. Gradients go to the class logits and the mask logits only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "tensor/random.h"
+
+namespace rein::models {
+
+struct Mask2FormerLossOptions {
+  std::int64_t classes = 19;  // K; cls has K + 1 columns, the last is "no object"
+  std::int64_t points = 12544;
+  double oversample = 3;     // candidates per point
+  double importance = 0.75;  // share of the points that are the most uncertain candidates
+  double loss_cls = 2, loss_mask = 5, loss_dice = 5;
+  double cost_cls = 2, cost_mask = 5, cost_dice = 5;
+  double no_object_weight = 0.1;
+  std::int64_t ignore = 255;
+
+  std::int64_t candidates() const;  // int(points * oversample)
+  std::int64_t uncertain() const;   // int(points * importance)
+  void check() const;               // throws std::invalid_argument
+};
+
+// The targets of a micro-batch.
+struct MaskTargets {
+  Tensor labels;                                   // u8 (N, H, W), 255 = none
+  std::vector<std::vector<std::int64_t>> classes;  // per image those that occur, ascending: target g is classes[n][g]
+};
+// labels i64 (N, H, W): classes in [0, K), K <= 255, or `ignore`. Anything else throws and names value and place.
+MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_t ignore = 255);
+
+// The divisors of a whole optimiser step. They follow from the label maps alone, before any forward pass: an image
+// with G classes matches min(G, Q) queries. Add the scopes of all micro-batches and pass the sum to each of them; then
+// accumulated gradients are those of the larger batch. Several processes: add (the official code averages the masks
+// over processes, then takes max with 1).
+struct Mask2FormerScope {
+  double masks = 0;         // sum over images of max(min(G, Q), 1)
+  double class_weight = 0;  // sum over images of min(G, Q) + no_object_weight (Q - min(G, Q))
+  Mask2FormerScope& operator+=(const Mask2FormerScope& other);
+  explicit operator bool() const { return masks > 0; }
+};
+Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t queries,
+                                   const Mask2FormerLossOptions& options);
+
+struct Mask2FormerPrediction {
+  Variable cls;    // (N, Q, K + 1) logits
+  Variable masks;  // (N, Q, h, w) logits, row-major per query: what matmul(e, mask_features^T) makes
+};
+
+// Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1].
+struct Mask2FormerForced {
+  std::vector<Tensor> match_points;  // per image (P, 2)
+  Tensor candidates;                 // (T, candidates, 2)
+  Tensor random;                     // (T, P - U, 2)
+  std::vector<Tensor> assignment;    // per image i64 (Q): index of the target, -1 = no object
+  Tensor chosen;                     // i64 (T, U): which candidates are the most uncertain
+};
+
+struct Mask2FormerLoss {
+  Variable cls, mask, dice;        // (), weighted; without any matched mask the last two are 0 with a zero gradient
+  std::vector<Tensor> cost;        // per image f64 (Q, G) as computed, before bad values are replaced
+  std::vector<Tensor> assignment;  // per image i64 (Q): index of the target, -1 = no object
+  Tensor chosen;                   // i64 (T, U), ascending; T = matched masks, images in order, then queries
+  std::int64_t bad_costs = 0;      // NaN or infinite elements of the cost; to be reported as a warning
+};
+
+// A null scope means that this micro-batch is the whole step. `key` is the step's; image n is number first_sample + n
+// of the step's batch, and `layer` the number of the prediction (0 = before the first decoder layer): points depend on
+// these three alone. A NaN or infinite logit makes bad costs: such a query is matched only if nothing else is left. The
+// class loss of a NaN class logit is NaN.
+// Throws std::invalid_argument for shapes and dtypes (cls and masks f32 or f64, alike).
+Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
+                                 const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
+                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced = {});
+
+}  // namespace rein::models

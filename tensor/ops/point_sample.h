@@ -1,0 +1,32 @@
+// POINT SAMPLING: reading maps at normalised points (x, y) in [0, 1]^2, x first. A point is read from a map of height h
+// and width w at pixel coordinates (x w - 0.5, y h - 0.5), bilinearly, where pixels outside of the map count as zero.
+// Equal PyTorch call: grid_sample(map, 2 * points - 1, mode="bilinear", padding_mode="zeros", align_corners=False).
+// Points are f32 always (ours and recorded ones are exact in it); coordinates and weights are computed in the dtype of
+// the result. A point farther than a pixel outside (or NaN) gives 0.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace rein::ops {
+
+// maps (..., h, w) f32 or f64, seen as M maps. rows i64 (T): which map row t reads; a map may be read by several.
+// points f32 (T, P, 2), or (P, 2) shared by all rows. -> (T, P) like maps.
+Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points);
+// grad_out (T, P) -> maps_shape: grad_out times the four weights added at the four pixels, zero elsewhere. Rows of a
+// map are added in ascending order by one task: the same bits for any number of threads.
+Tensor point_sample_backward(const Tensor& grad_out, const Tensor& rows, const Tensor& points, const Shape& maps_shape);
+
+// Point sampling of the 0/1 map "label == class" without making it. labels i64 or u8 (N, H, W); images, classes i64
+// (T); points f32 (T, P, 2) or (P, 2). -> (T, P), dtype f32 or f64. Fractions near class and image borders.
+Tensor sample_label_mask(const Tensor& labels, const Tensor& images, const Tensor& classes, const Tensor& points,
+                         DType dtype);
+// All classes of one image at the same points (P, 2), which reads the labels once: classes i64 (G), different ones,
+// in [0, 256) -> (G, P).
+Tensor sample_label_classes(const Tensor& labels, std::int64_t image, const Tensor& classes, const Tensor& points,
+                            DType dtype);
+
+// The `count` elements of each row of x (T, C) with the smallest |x|, as indices i64 (T, count), ascending. Equal |x|:
+// the lower index. NaN counts as infinite.
+Tensor smallest_magnitudes(const Tensor& x, std::int64_t count);
+
+}  // namespace rein::ops
