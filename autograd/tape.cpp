@@ -3,6 +3,7 @@
 #include <atomic>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "autograd/accumulate.h"
 #include "autograd/record.h"
@@ -124,6 +125,11 @@ class Sweep {
     accumulate(pending.grads[static_cast<std::size_t>(output)], std::move(grad));
   }
 
+  void add_to_leaf(const std::shared_ptr<VariableImpl>& leaf, Tensor grad) {
+    accumulate(leaf->grad, std::move(grad));
+    touched_.insert(leaf);
+  }
+
   void run() {
     while (!pending_.empty()) {
       const auto last = std::prev(pending_.end());
@@ -131,6 +137,10 @@ class Sweep {
       pending_.erase(last);
       step(now);
     }
+    // A gradient that passed through (add, view) may still be shared with another leaf or the caller's cotangent, and
+    // whoever scales a leaf's gradient in place means that leaf alone.
+    for (const auto& leaf : touched_)
+      if (!leaf->grad.owns_storage_alone()) leaf->grad = leaf->grad.clone();
   }
 
  private:
@@ -149,7 +159,7 @@ class Sweep {
     for (std::size_t i = 0; i < grads.size(); ++i) {
       if (!grads[i]) continue;
       if (node.leaves[i]) {
-        accumulate(node.leaves[i]->grad, std::move(grads[i]));
+        add_to_leaf(node.leaves[i], std::move(grads[i]));
       } else {
         send(node.parents[i], node.parent_outputs[i], std::move(grads[i]));
       }
@@ -157,6 +167,7 @@ class Sweep {
   }
 
   std::map<std::uint64_t, Pending> pending_;  // by creation order; the newest runs first
+  std::set<std::shared_ptr<VariableImpl>> touched_;
 };
 
 Tensor cotangent_for(const Variable& root, const Tensor& cotangent) {
@@ -183,7 +194,7 @@ void backward(std::span<const Variable> roots, std::span<const Tensor> cotangent
   for (std::size_t i = 0; i < roots.size(); ++i) {
     Tensor grad = cotangent_for(roots[i], cotangents[i]);
     if (roots[i].is_leaf())
-      accumulate(roots[i].impl()->grad, std::move(grad));
+      sweep.add_to_leaf(roots[i].impl(), std::move(grad));
     else
       sweep.send(roots[i].impl()->node, roots[i].impl()->output, std::move(grad));
   }

@@ -28,7 +28,8 @@ void Variable::clear_grad() {
 
 void Variable::set_grad(Tensor grad) {
   require(is_leaf() && requires_grad(), "variable", "only a trainable leaf holds a gradient");
-  require(!grad || grad.shape() == shape(), "variable", "gradient must have shape ", shape(), ", got ", grad.shape());
+  require(!grad || (grad.shape() == shape() && grad.dtype() == dtype()), "variable", "gradient must have shape ",
+          shape(), " ", name_of(dtype()), ", got ", grad.shape(), " ", name_of(grad.dtype()));
   impl_->grad = std::move(grad);
 }
 

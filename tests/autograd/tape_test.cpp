@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "autograd/checkpoint.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/norm.h"
 #include "autograd/record.h"
 #include "autograd/variable.h"
@@ -117,6 +118,20 @@ TEST_CASE("a shared gradient buffer is never written to") {
   CHECK(x.grad().item() == 2);
   CHECK(y.grad().item() == 1);
   CHECK(one.item() == 1);
+}
+
+TEST_CASE("a leaf's gradient is its own: scaling one in place leaves the others alone") {
+  Variable x = leaf(1), y = leaf(2);
+  const Tensor cotangent = Tensor::scalar(3, DType::f64);
+  backward(add(x, y), cotangent);
+  x.grad().fill(7);
+  CHECK(y.grad().item() == 3);
+  CHECK(cotangent.item() == 3);
+  backward(y, cotangent);
+  y.grad().fill(8);
+  CHECK(cotangent.item() == 3);
+  CHECK(x.grad().item() == 7);
+  CHECK_THROWS_AS(x.set_grad(Tensor::scalar(1, DType::f32)), std::invalid_argument);
 }
 
 TEST_CASE("a long chain neither recurses nor keeps what it saved") {
