@@ -59,7 +59,8 @@ class Module {
   // Every parameter in declaration order, with its dotted path ("blocks.0.attn.qkv.weight").
   void visit(const Visitor& visitor) { visit_under("", visitor); }
   std::int64_t parameter_count(bool trainable_only = false);
-  // Marks every parameter declared so far. A bound value changes its requires_grad with it.
+  // Marks every parameter declared so far. A bound value changes its requires_grad with it: it becomes a new Variable,
+  // and a copy of the value when it is to be trained (frozen values may be shared with a file).
   void freeze(bool frozen = true);
   void clear_grads();
   // Tells every module its path, the key of its random numbers. Called on the root after construction.

@@ -78,6 +78,29 @@ TEST_CASE("a trained parameter never writes into the tensor it was bound from") 
   CHECK(kept.at("backbone.cls_token").at(0) == before);
 }
 
+TEST_CASE("freezing and training again: a copy of what was bound, and nothing where nothing changes") {
+  nn::Linear layer(3, 2, false);
+  layer.freeze();
+  const std::map<std::string, Tensor> file = {{"weight", Tensor::full({2, 3}, 1, DType::f32)}};
+  REQUIRE(nn::bind(layer, nn::MapSource(file), DType::f32).ok());
+  const auto value = [&] {
+    Variable v;
+    layer.visit([&](const std::string&, nn::Param& p) { v = p.value; });
+    return v;
+  };
+  CHECK(value().value().storage() == file.at("weight").storage());  // frozen: shared with its source, only read
+  layer.freeze(false);
+  Variable trained = value();
+  CHECK(trained.requires_grad());
+  trained.mutable_value().fill(7);
+  CHECK(file.at("weight").at(0) == 1);
+  layer.freeze(false);
+  CHECK(value().impl() == trained.impl());  // an optimiser that holds the leaf is not left behind
+  layer.freeze();
+  CHECK_FALSE(value().requires_grad());
+  CHECK(value().value().at(0) == 7);
+}
+
 TEST_CASE("start values depend on the seed and the path, not on what else is there") {
   Segmentor one(tiny_segmentor(Method::rein)), two(tiny_segmentor(Method::freeze)), three(tiny_segmentor(Method::rein));
   nn::initialise(one, RandomKey(1), DType::f32);
