@@ -31,14 +31,13 @@ void Backbone::freeze_vit(bool frozen) {
 }
 
 BackboneOutput Backbone::forward(const Variable& image, const nn::ForwardContext& context) const {
-  nn::ForwardContext inner = context;
-  inner.training = context.training && !vit_frozen_;
-  VitOutput out = vit_.forward(image, inner,
+  VitOutput out = vit_.forward(image, context,
                                {.out_indices = options_.out_indices,
                                 .adapter = adapter_.get(),
                                 .want_final = false,
                                 .recompute = options_.recompute,
-                                .blocks_trainable = !vit_frozen_});
+                                .blocks_trainable = !vit_frozen_,
+                                .frozen = vit_frozen_});
   return {std::move(out.features), std::move(out.queries)};
 }
 

@@ -25,7 +25,8 @@ class Backbone final : public nn::Module {
  public:
   Backbone(const BackboneOptions& options, std::unique_ptr<Adapter> adapter = nullptr);
 
-  // A frozen ViT runs in eval mode whatever `context` says; without an adapter it records nothing.
+  // A frozen ViT runs in eval mode whatever `context` says (its adapter does not); without an adapter it records
+  // nothing.
   BackboneOutput forward(const Variable& image, const nn::ForwardContext& context) const;
 
   void freeze_vit(bool frozen = true);

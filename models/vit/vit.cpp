@@ -79,11 +79,12 @@ Variable Vit::positions(std::int64_t h, std::int64_t w) const {
   };
   if (table.requires_grad()) return make();
   for (const CachedPositions& c : cache_) {
-    if (c.h == h && c.w == w && c.source.storage() == table.value().storage()) return constant(c.rows);
+    if (c.h == h && c.w == w && c.source.storage() == table.value().storage() && c.version == table.value().version())
+      return constant(c.rows);
   }
   constexpr std::size_t most_cached = 8;
   if (cache_.size() >= most_cached) cache_.erase(cache_.begin());
-  cache_.push_back({table.value(), h, w, make().value()});
+  cache_.push_back({table.value(), table.value().version(), h, w, make().value()});
   return constant(cache_.back().rows);
 }
 
@@ -121,14 +122,16 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
   const int end = wanted.want_final || out.empty() ? static_cast<int>(options_.depth) : out.back() + 1;
 
   const std::shared_ptr<const AdapterPass> pass = wanted.adapter ? wanted.adapter->begin(context) : nullptr;
+  nn::ForwardContext inside = context;
+  inside.training = context.training && !wanted.frozen;
   TokenState state{embed(image), options_.prefix()};
   VitOutput output;
   for (int i = 0; i < end; ++i) {
     if (pass) pass->before_block(i, state);
     const nn::Block& block = blocks_[static_cast<std::size_t>(i)];
     // `pass` is held by value: the body may run again after this function returned.
-    const auto run = [&block, context, pass, i](std::span<const Variable> x) {
-      return std::vector<Variable>{block(x[0], context, {pass.get(), i})};
+    const auto run = [&block, inside, pass, i](std::span<const Variable> x) {
+      return std::vector<Variable>{block(x[0], inside, {pass.get(), i})};
     };
     const bool recompute = wanted.recompute && recording() && (wanted.blocks_trainable || state.tokens.requires_grad());
     state.tokens =

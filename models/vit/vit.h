@@ -19,6 +19,7 @@ struct VitForward {
   // Keep only the blocks' inputs and run each block again in backward (autograd/checkpoint.h).
   bool recompute = false;
   bool blocks_trainable = true;  // some parameter inside the blocks, or of a hook there, wants a gradient
+  bool frozen = false;           // the blocks run in eval mode; the adapter sees the context as it is
 };
 
 struct VitOutput {
@@ -54,6 +55,7 @@ class Vit final : public nn::Module {
 
   struct CachedPositions {
     Tensor source;  // the table it was made from
+    std::uint64_t version = 0;
     std::int64_t h = 0, w = 0;
     Tensor rows;
   };

@@ -88,6 +88,11 @@ TEST_CASE("the cached position grid follows the weights") {
     if (path == "pos_embed") nn::set_value(p, Tensor::full(p.shape, 0.25, DType::f64));
   });
   CHECK(largest_difference(features(vit, image_of(1, 8, 20))[0].value(), first) > 1e-3);
+  const Tensor second = features(vit, image_of(1, 8, 20))[0].value();
+  vit.visit([](const std::string& path, nn::Param& p) {
+    if (path == "pos_embed") p.value.mutable_value().fill(0.75);  // in place
+  });
+  CHECK(largest_difference(features(vit, image_of(1, 8, 20))[0].value(), second) > 1e-3);
 }
 
 TEST_CASE("blocks after the last wanted one do not run, and wrong calls say what is wrong") {
@@ -145,6 +150,32 @@ class ThreeMethods final : public Adapter {
 };
 
 }  // namespace
+
+TEST_CASE("in a frozen ViT the blocks are in eval mode, the adapter is not") {
+  class Listener final : public Adapter {
+   public:
+    explicit Listener(std::vector<bool>& heard) : heard_(heard) {}
+    std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const override {
+      heard_.push_back(context.training);
+      return std::make_shared<AdapterPass>();
+    }
+
+   private:
+    std::vector<bool>& heard_;
+  };
+  std::vector<bool> heard;
+  VitOptions options = tiny_vit();
+  options.drop_path = 0.5;
+  Backbone backbone({.vit = options, .out_indices = {3}}, std::make_unique<Listener>(heard));
+  backbone.freeze_vit();
+  backbone.name_tree();
+  fill_random(backbone, 1, DType::f64);
+  const Variable image = constant(image_of(4, 8, 8));
+  const Tensor quiet = backbone.forward(image, {}).features[0].value();
+  const Tensor train = backbone.forward(image, {.training = true, .key = RandomKey(1)}).features[0].value();
+  CHECK(heard == std::vector<bool>{false, true});
+  CHECK(largest_difference(quiet, train) == 0);
+}
 
 TEST_CASE("the adapter interface carries prompts, LoRA and a bottleneck beside the MLP") {
   for (const bool recompute : {false, true}) {
