@@ -25,6 +25,10 @@ Init xavier_uniform(std::int64_t fan_in, std::int64_t fan_out) {
   return Init::uniform(std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
 }
 
+Init xavier_normal(std::int64_t fan_in, std::int64_t fan_out) {
+  return Init::normal(std::sqrt(2.0 / static_cast<double>(fan_in + fan_out)));
+}
+
 Init kaiming_normal(std::int64_t fan) {
   return Init::normal(std::sqrt(2.0 / static_cast<double>(fan)));
 }

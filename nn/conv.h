@@ -29,6 +29,7 @@ class Conv2d final : public Module {
 
 // Start values used by the heads; fan_in = in * kernel^2, fan_out = out * kernel^2.
 Init xavier_uniform(std::int64_t fan_in, std::int64_t fan_out);  // bound sqrt(6 / (fan_in + fan_out))
+Init xavier_normal(std::int64_t fan_in, std::int64_t fan_out);   // std sqrt(2 / (fan_in + fan_out))
 Init kaiming_normal(std::int64_t fan);                           // std sqrt(2 / fan): ReLU
 Init pytorch_default(std::int64_t fan_in);                       // uniform +-1/sqrt(fan_in)
 

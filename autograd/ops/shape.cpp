@@ -1,6 +1,7 @@
 #include "autograd/ops/shape.h"
 
 #include "autograd/record.h"
+#include "tensor/error.h"
 #include "tensor/ops/reduce.h"
 #include "tensor/ops/shape_ops.h"
 
@@ -105,6 +106,23 @@ std::vector<Variable> split(const Variable& x, int axis, const std::vector<std::
       "split", {x}, ops::split(x.value(), axis, sizes),
       [&](Saver&) {
         return SplitSaved{x.shape(), x.dtype(), axis, sizes};
+      },
+      split_vjp);
+}
+
+std::vector<Variable> split_rows(const Variable& x, const std::vector<std::int64_t>& sizes) {
+  std::vector<Tensor> parts;
+  std::int64_t begin = 0;
+  for (const std::int64_t size : sizes) {
+    parts.push_back(x.value().rows(begin, begin + size));
+    begin += size;
+  }
+  require(begin == x.size(0), "split_rows", "sizes must sum to ", x.size(0), ", the rows of ", x.shape(), ", got ",
+          begin);
+  return record_many(
+      "split_rows", {x}, std::move(parts),
+      [&](Saver&) {
+        return SplitSaved{x.shape(), x.dtype(), 0, sizes};
       },
       split_vjp);
 }

@@ -152,6 +152,17 @@ const Cases cases("shape_ops", [](CaseList& list) {
          .run = [=](Vars v) { return Outs{slice(v[0], axis, 2, 6)}; },
          .reference = [=](Refs t) { return std::vector{slice_loops(t[0], axis, 2, 6)}; }});
   }
+  add({.label = "split_rows, middle unused",
+       .inputs = {normal("x", {7, 3, 2})},
+       .run =
+           [](Vars v) {
+             const auto parts = split_rows(v[0], {1, 4, 2});
+             return Outs{parts[0], parts[2]};
+           },
+       .reference =
+           [](Refs t) {
+             return std::vector{slice_loops(t[0], 0, 0, 1), slice_loops(t[0], 0, 5, 7)};
+           }});
   add({.label = "expand",
        .inputs = {normal("x", {1, 3, 5})},
        .run = [](Vars v) { return Outs{expand(v[0], 4)}; },
@@ -230,6 +241,15 @@ TEST_CASE("shape operations take empty tensors") {
   CHECK(ops::slice(Tensor::zeros({2, 3}, DType::f32), 1, 2, 2).shape() == Shape{2, 0});
   CHECK(ops::permute(Tensor::scalar(3), {}).item() == 3);
   CHECK(ops::expand(Tensor::zeros({1, 2}, DType::f32), 0).count() == 0);
+}
+
+TEST_CASE("split_rows shares storage and takes the whole of it") {
+  const Variable x = parameter(Tensor::zeros({5, 2}, DType::f32));
+  const auto parts = split_rows(x, {2, 3});
+  CHECK(parts[1].value().storage() == x.value().storage());
+  CHECK(parts[1].shape() == Shape{3, 2});
+  CHECK_THROWS_WITH_AS(split_rows(x, {2, 2}), "[split_rows] sizes must sum to 5, the rows of (5, 2), got 4",
+                       std::invalid_argument);
 }
 
 TEST_CASE("split whose outputs are all unused but one has zeros in its gradient, NaN stays where it is") {
