@@ -19,6 +19,9 @@ struct HeadInput {
 // batch.
 struct LossScope {
   std::int64_t total_pixels = 0;  // label pixels of all micro-batches, ignored ones included; 0: this micro-batch alone
+  // Divisors of a query head's losses (mask2former_loss.h); 0: this micro-batch alone.
+  double masks = 0, class_weight = 0;
+  LossScope& operator+=(const LossScope& other);
 };
 
 struct PixelAccuracy {
@@ -28,8 +31,9 @@ struct PixelAccuracy {
 
 struct Losses {
   std::vector<std::pair<std::string, Variable>> terms;  // "decode.loss_ce", ...; each a scalar
-  PixelAccuracy accuracy;                               // of the resized logits
+  PixelAccuracy accuracy;                               // of the resized logits; 0 of 0 where there are none
   Variable total;                                       // their sum: the root of backward
+  std::int64_t bad_costs = 0;                           // NaN or Inf where queries are matched: to be reported
 };
 
 class Head : public nn::Module {
@@ -37,6 +41,8 @@ class Head : public nn::Module {
   // labels i64 (N, H, W), 255 = ignore.
   virtual Losses loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
                       const nn::ForwardContext& context) const = 0;
+  // What this micro-batch adds to its step's scope: known from the labels alone, before any forward pass.
+  virtual LossScope scope(const Tensor& labels) const { return {.total_pixels = labels.count()}; }
   // Class scores at (height, width), the size of the image or window: (N, height, width, K). Their argmax is the
   // prediction; overlapping windows add them.
   virtual Variable scores(const HeadInput& input, std::int64_t height, std::int64_t width,

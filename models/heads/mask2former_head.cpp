@@ -1,0 +1,90 @@
+// Mask2Former as a Head: losses of every prediction, and scores of the last.
+#include <algorithm>
+
+#include "autograd/ops/elementwise.h"
+#include "models/heads/mask2former.h"
+#include "tensor/error.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/ops/gemm.h"
+#include "tensor/ops/resize.h"
+#include "tensor/ops/shape_ops.h"
+#include "tensor/ops/softmax.h"
+
+namespace rein::models {
+namespace {
+
+// The resized masks of as many queries at a time as this holds.
+constexpr std::int64_t score_chunk_bytes = 32 << 20;
+
+Mask2FormerOptions resolved(Mask2FormerOptions options) {
+  options.loss.classes = options.classes;
+  options.loss.check();
+  return options;
+}
+
+}  // namespace
+
+Mask2Former::Mask2Former(const Mask2FormerOptions& options) : options_(resolved(options)), net_(options_) {
+  child("decode_head", net_);
+}
+
+LossScope Mask2Former::scope(const Tensor& labels) const {
+  const MaskTargets targets = mask_targets(labels, options_.classes, options_.loss.ignore);
+  const Mask2FormerScope scope = mask2former_scope(targets, options_.queries, options_.loss);
+  return {.total_pixels = labels.count(), .masks = scope.masks, .class_weight = scope.class_weight};
+}
+
+Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
+                         const nn::ForwardContext& context) const {
+  const MaskTargets targets = mask_targets(labels, options_.classes, options_.loss.ignore);
+  const Mask2FormerOutput out = net_(input, true, decisions_.attention_mask);
+  require(decisions_.forced.empty() || decisions_.forced.size() == out.cls.size(), "mask2former",
+          "decisions are given for ", decisions_.forced.size(), " predictions of ", out.cls.size());
+  Losses losses;
+  for (std::size_t i = 0; i < out.cls.size(); ++i) {
+    const Mask2FormerLoss one =
+        mask2former_loss({out.cls[i], out.mask_logits(i)}, targets, options_.loss, {scope.masks, scope.class_weight},
+                         key(context), context.first_sample, static_cast<std::int64_t>(i),
+                         decisions_.forced.empty() ? Mask2FormerForced{} : decisions_.forced[i]);
+    const std::string prefix = i + 1 < out.cls.size() ? concat_text("d", i, ".") : "";
+    losses.terms.emplace_back(prefix + "loss_cls", one.cls);
+    losses.terms.emplace_back(prefix + "loss_mask", one.mask);
+    losses.terms.emplace_back(prefix + "loss_dice", one.dice);
+    losses.bad_costs += one.bad_costs;
+    if (decisions_.see) decisions_.see(i, one);
+  }
+  losses.total = losses.terms.front().second;
+  for (std::size_t i = 1; i < losses.terms.size(); ++i) losses.total = add(losses.total, losses.terms[i].second);
+  return losses;
+}
+
+Variable Mask2Former::scores(const HeadInput& input, std::int64_t height, std::int64_t width,
+                             const nn::ForwardContext&) const {
+  const NoGrad no_grad;
+  const Mask2FormerOutput out = net_(input, false, decisions_.attention_mask);
+  const Tensor& map = out.mask_features.value();
+  const Tensor& embeddings = out.embeddings.back().value();
+  const Tensor probabilities = ops::softmax(out.cls.back().value(), 1.0);  // over K + 1
+  const std::int64_t n = map.size(0), h = map.size(1), w = map.size(2), q = embeddings.size(1), k = options_.classes;
+  Tensor scores = Tensor::empty({n, height * width, k}, map.dtype());
+  const std::int64_t bytes_per_query = height * width * static_cast<std::int64_t>(size_of(map.dtype()));
+  const std::int64_t chunk = std::clamp<std::int64_t>(score_chunk_bytes / bytes_per_query, 1, q);
+  for (std::int64_t image = 0; image < n; ++image) {
+    const Tensor pixels = map.rows(image, image + 1).view({h * w, map.size(3)});
+    const Tensor e = embeddings.rows(image, image + 1).view({q, map.size(3)});
+    const Tensor p = probabilities.rows(image, image + 1).view({q, k + 1});
+    const Tensor sum = scores.rows(image, image + 1).view({height * width, k});
+    for (std::int64_t first = 0; first < q; first += chunk) {
+      const std::int64_t last = std::min(first + chunk, q);
+      // Pixels as rows, queries as channels: the resize and the sum over queries both run along memory.
+      const Tensor logits = ops::matmul(pixels, e.rows(first, last), false, true).view({1, h, w, last - first});
+      const Tensor resized = h == height && w == width ? logits : ops::resize(logits, ops::to_size(height, width));
+      const Tensor masks = ops::unary(ops::Unary::sigmoid, resized).view({height * width, last - first});
+      ops::gemm(rows_of(masks), false, rows_of(p, {first, last}, {0, k}), false, rows_of(sum),
+                first == 0 ? ops::Write::overwrite : ops::Write::add);
+    }
+  }
+  return constant(scores.view({n, height, width, k}));
+}
+
+}  // namespace rein::models
