@@ -7,6 +7,7 @@
 
 #include "hwy/highway.h"
 #include "tensor/error.h"
+#include "tensor/text.h"
 
 namespace rein {
 namespace {
@@ -60,6 +61,21 @@ void force_isa(const std::string& name) {
 
 void apply_isa_environment() {
   if (const char* name = std::getenv("REIN_ISA")) force_isa(name);
+  check_forced_kernels();
+}
+
+void check_forced_kernels() {
+  static const std::vector<std::string> known = {"attention:reference", "attention:blocked",
+                                                 "feature_pyramid:reference", "ms_deform_attn:reference",
+                                                 "resize:reference"};
+  const char* text = std::getenv("REIN_KERNEL");
+  for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    const std::string entry(rest.substr(0, comma));
+    require(entry.empty() || std::ranges::count(known, entry) > 0, "kernel", "REIN_KERNEL may hold ",
+            quoted_list(known), ", got '", entry, "'", did_you_mean(entry, known));
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
 }
 
 std::string forced_kernel(const std::string& op) {

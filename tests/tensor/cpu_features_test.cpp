@@ -68,3 +68,15 @@ TEST_CASE("kernels: variants are forced by op") {
   CHECK(rein::forced_kernel("conv") == "");
   CHECK(rein::forced_kernel("nonsense") == "");
 }
+
+TEST_CASE("kernels: a variant that does not exist is refused") {
+  {
+    const Environment kernels("REIN_KERNEL", "attention:reference,,resize:reference,feature_pyramid:reference");
+    rein::check_forced_kernels();
+  }
+  for (const char* bad : {"atention:reference", "resize:fast", "attention:reference,nonsense", "resize"}) {
+    CAPTURE(bad);
+    const Environment kernels("REIN_KERNEL", bad);
+    CHECK_THROWS_AS(rein::apply_isa_environment(), std::invalid_argument);
+  }
+}
