@@ -22,6 +22,8 @@ std::int64_t period_of(DropoutMask::Unit unit, const Tensor& x, std::int64_t sam
 
 Tensor dropout(const Tensor& x, const DropoutMask& mask) {
   require(x && x.rank() >= 1, "dropout", "x must have shape (N, ...), got ", x.shape());
+  require(mask.unit != DropoutMask::Unit::channel || x.rank() >= 2, "dropout", "channels need x (N, ..., C), got ",
+          x.shape());
   require(mask.p >= 0 && mask.p < 1, "dropout", "p must be in [0, 1), got ", mask.p);
   require(mask.first_sample >= 0, "dropout", "first_sample must not be negative, got ", mask.first_sample);
   Tensor y = Tensor::empty_like(x);

@@ -91,6 +91,8 @@ TEST_CASE("dropout takes no rows, and names a bad p") {
   const Variable v = parameter(Tensor::zeros({1, 4}, DType::f32));
   CHECK_THROWS_WITH_AS(drop_path(v, 1, {}), "[drop_path] p must be in [0, 1), got 1", std::invalid_argument);
   CHECK_THROWS_AS(ops::dropout(v.value(), {.p = -0.1}), std::invalid_argument);
+  CHECK_THROWS_AS(ops::dropout(Tensor::zeros({4}, DType::f32), {.unit = Unit::channel, .p = 0.5}),
+                  std::invalid_argument);
 }
 
 }  // namespace
