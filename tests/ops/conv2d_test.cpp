@@ -12,6 +12,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/harness/case.h"
+#include "tests/ops/keep_isa.h"
 
 using namespace rein;
 using namespace rein::testing;
@@ -113,6 +114,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 TEST_CASE("conv2d: values and gradients on every instruction set") {
+  const KeepIsa keep;
   for (const std::string& isa : available_isas()) {
     force_isa(isa);
     for (const Setup& s : setups) {
@@ -126,7 +128,6 @@ TEST_CASE("conv2d: values and gradients on every instruction set") {
       check<double>(s, 2e-14);
     }
   }
-  force_isa("");
 }
 
 TEST_CASE("conv2d: the same bits for any number of threads") {

@@ -16,6 +16,7 @@
 #include "tensor/peak.h"
 #include "tensor/random.h"
 #include "tests/harness/case.h"
+#include "tests/ops/keep_isa.h"
 
 using namespace rein;
 using namespace rein::testing;
@@ -106,11 +107,11 @@ void check_both(const Product& p) {
 
 template <class F>
 void with_every_isa(F&& f) {
+  const KeepIsa keep;
   for (const std::string& isa : available_isas()) {
     force_isa(isa);
     f();
   }
-  force_isa("");
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {

@@ -7,6 +7,7 @@
 #include "tensor/ops/layer_norm.h"
 #include "tensor/parallel.h"
 #include "tests/harness/case.h"
+#include "tests/ops/keep_isa.h"
 
 namespace {
 
@@ -81,6 +82,7 @@ TEST_CASE("layer_norm gives the same bits for any number of threads, and takes n
 }
 
 TEST_CASE("layer_norm agrees on every instruction set") {
+  const KeepIsa keep;
   for (const std::string& isa : available_isas()) {
     force_isa(isa);
     for (const OpCase& c : cases_of("layer_norm")) {
@@ -90,7 +92,6 @@ TEST_CASE("layer_norm agrees on every instruction set") {
       CHECK(check_f32_gradient(c).ok);
     }
   }
-  force_isa("");
 }
 
 }  // namespace

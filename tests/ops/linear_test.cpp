@@ -14,6 +14,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/harness/case.h"
+#include "tests/ops/keep_isa.h"
 
 using namespace rein;
 using namespace rein::testing;
@@ -109,6 +110,7 @@ void check(std::int64_t rows, std::int64_t k, std::int64_t n, double tolerance) 
 }  // namespace
 
 TEST_CASE("linear: values and gradients against plain loops") {
+  const KeepIsa keep;
   for (const std::string& isa : available_isas()) {
     force_isa(isa);
     for (const auto& [rows, k, n] : {std::array{1, 1, 1}, std::array{33, 31, 32}, std::array{7, 16, 100},
@@ -118,7 +120,6 @@ TEST_CASE("linear: values and gradients against plain loops") {
       check<double>(rows, k, n, 1e-13);
     }
   }
-  force_isa("");
 }
 
 TEST_CASE("linear: empty sizes") {

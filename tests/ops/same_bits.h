@@ -11,6 +11,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/parallel.h"
 #include "tests/harness/case.h"
+#include "tests/ops/keep_isa.h"
 
 namespace rein::testing {
 
@@ -38,6 +39,7 @@ inline void check_same_bits_for_any_threads(const std::function<std::vector<Tens
 
 // Every case of an op on every instruction set of this machine: values in both dtypes, and f32 gradients.
 inline void check_every_isa(const std::string& op) {
+  const KeepIsa keep;
   for (const std::string& isa : available_isas()) {
     force_isa(isa);
     for (const OpCase& c : cases_of(op)) {
@@ -53,7 +55,6 @@ inline void check_every_isa(const std::string& op) {
       CHECK_MESSAGE(gradient.ok, "error ", gradient.error, " ", gradient.text);
     }
   }
-  force_isa("");
 }
 
 }  // namespace rein::testing
