@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "tensor/error.h"
-#include "tensor/ops/reduce.h"
+#include "tensor/ops/cross_entropy.h"
 #include "tensor/ops/resize.h"
 #include "tensor/parallel.h"
 
@@ -129,8 +129,8 @@ Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const Slide
 
 Tensor predict_labels(const Tensor& scores, std::int64_t height, std::int64_t width) {
   require(scores && scores.rank() == 4, "predict", "scores must be (N, H, W, K), got ", scores.shape());
-  if (scores.size(1) == height && scores.size(2) == width) return ops::max_axis(scores, -1).indices;
-  return ops::max_axis(ops::resize(scores, ops::to_size(height, width)), -1).indices;
+  if (scores.size(1) == height && scores.size(2) == width) return ops::argmax_last(scores);
+  return ops::argmax_last(ops::resize(scores, ops::to_size(height, width)));
 }
 
 Tensor predict(const Segmentor& model, const Tensor& image, const SlideOptions& options, std::int64_t height,

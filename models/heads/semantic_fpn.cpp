@@ -8,7 +8,7 @@
 #include "autograd/ops/resize.h"
 #include "models/heads/feature_pyramid.h"
 #include "tensor/error.h"
-#include "tensor/ops/reduce.h"
+#include "tensor/ops/cross_entropy.h"
 
 namespace rein::models {
 namespace {
@@ -149,13 +149,8 @@ SegmentationLoss segmentation_loss(const Variable& logits, const Tensor& labels,
   const Variable full = resize_to(logits, labels.size(1), labels.size(2));
   const std::int64_t pixels = scope.total_pixels > 0 ? scope.total_pixels : labels.count();
   SegmentationLoss result{cross_entropy(full, labels, static_cast<double>(pixels) + f32_epsilon), {}};
-  const Tensor predicted = ops::max_axis(full.value(), -1).indices;
-  const std::int64_t* guess = predicted.data<std::int64_t>();
-  const std::int64_t* label = labels.data<std::int64_t>();
-  for (std::int64_t i = 0; i < labels.count(); ++i) {
-    result.accuracy.valid += label[i] != ignore_label;
-    result.accuracy.hits += guess[i] == label[i];
-  }
+  const ops::Hits hits = ops::accuracy(full.value(), labels, ignore_label);
+  result.accuracy = {hits.hits, hits.counted};
   return result;
 }
 
