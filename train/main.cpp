@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 
 #include "tensor/cpu_features.h"
 #include "tensor/memory.h"
@@ -106,7 +109,20 @@ int run(int argc, char** argv) {
 // loader threads, or on a busy machine, that makes steps many times slower; a short spin costs nothing measurable.
 void calm_waiting_threads(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  if (::setenv("GOMP_SPINCOUNT", "1000", 0) == 0) ::execv("/proc/self/exe", argv);  // returns only when it failed
+  if (::setenv("GOMP_SPINCOUNT", "1000", 0) != 0) return;
+  // By its own path, so that ps shows the program's name. Each call returns only when it failed.
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) ::execv(self.c_str(), argv);
+  ::execv("/proc/self/exe", argv);
+}
+
+// Results that did not reach a full disk or a closed pipe are no success.
+int delivered(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::fprintf(stderr, "error: cannot write to standard output: %s\nhint: results are incomplete\n",
+               std::strerror(errno));
+  return status == 0 ? exit_bad_input : status;
 }
 
 }  // namespace
@@ -114,7 +130,7 @@ void calm_waiting_threads(char** argv) {
 int main(int argc, char** argv) {
   calm_waiting_threads(argv);
   try {
-    return run(argc, argv);
+    return delivered(run(argc, argv));
   } catch (const std::exception& error) {
     return complain(error.what(), "rein --help lists what is possible", exit_bad_input);
   }
