@@ -61,6 +61,8 @@ BuiltModel build_model(const Config& config, int classes) {
           ", got ", m.image_size);
   require(config.data.crop % patch == 0, "config", "data.crop must be a multiple of the patch side ", patch, ", got ",
           config.data.crop);
+  require(config.data.crop >= 2 * patch, "config", "data.crop must be at least two patches of ", patch, " pixels, got ",
+          config.data.crop);
   BuiltModel built;
   built.description = weights.model.text();
   const std::int64_t grid = m.image_size / patch;

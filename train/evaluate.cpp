@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <future>
 
 #include "models/slide.h"
@@ -11,27 +10,6 @@
 
 namespace rein::train {
 namespace {
-
-// Padded with zeros at right and bottom to a multiple of the patch side, and the scores cut back.
-Tensor padded_scores(const models::Segmentor& model, const Tensor& images) {
-  const std::int64_t patch = model.options().vit.patch, n = images.size(0), h = images.size(1), w = images.size(2);
-  const std::int64_t ph = (h + patch - 1) / patch * patch, pw = (w + patch - 1) / patch * patch;
-  if (ph == h && pw == w) return model.scores(images);
-  const auto copy_rows = [](const Tensor& from, Tensor& to, std::int64_t rows, std::int64_t cols) {
-    const std::int64_t channels = from.size(3);
-    for (std::int64_t i = 0; i < from.size(0); ++i)
-      for (std::int64_t y = 0; y < rows; ++y)
-        std::memcpy(to.mutable_data<float>() + (i * to.size(1) + y) * to.size(2) * channels,
-                    from.data<float>() + (i * from.size(1) + y) * from.size(2) * channels,
-                    static_cast<std::size_t>(cols * channels) * sizeof(float));
-  };
-  Tensor padded = Tensor::zeros(Shape{n, ph, pw, images.size(3)}, DType::f32);
-  copy_rows(images, padded, h, w);
-  const Tensor scores = model.scores(padded);
-  Tensor cut = Tensor::empty(Shape{n, h, w, scores.size(3)}, DType::f32);
-  copy_rows(scores, cut, h, w);
-  return cut;
-}
 
 std::int64_t number(std::string_view text, const std::string& whole) {
   std::int64_t value = 0;
@@ -92,7 +70,7 @@ data::LabelMap predict_photo(const models::Segmentor& model, const data::Normali
                                      .stride_height = sliding.stride,
                                      .stride_width = sliding.stride,
                                      .batch = sliding.batch};
-  const Tensor scores = models::slide_scores([&](const Tensor& windows) { return padded_scores(model, windows); },
+  const Tensor scores = models::slide_scores([&](const Tensor& windows) { return model.scores(windows); },
                                              pixels.view(Shape{1, resized.height, resized.width, 3}), options);
   const Tensor ids = models::predict_labels(scores, photo.height, photo.width);
   data::LabelMap map(photo.height, photo.width);
