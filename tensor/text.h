@@ -8,6 +8,8 @@
 
 namespace rein {
 
+bool is_utf8(std::string_view text);
+
 // Edits (insert, delete, replace, swap of neighbours) that turn a into b.
 int edit_distance(std::string_view a, std::string_view b);
 

@@ -120,20 +120,23 @@ std::vector<Field> fields(TargetConfig& target);  // keys without prefix
 Config read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 Config parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {});
 
+// Two thirds of a window, at least one pixel.
+std::int64_t default_stride(std::int64_t window);
+
 // Fills in what follows from other fields: train.zero_at, train.micro_batch, data.short_edges, model.image_size,
 // eval.stride, and what targets inherit from [eval]. Done by parse_config.
 void complete(Config& config);
 // Ranges and rules between fields; std::runtime_error names `file` and the key. Done by parse_config.
 void check(const Config& config, const std::string& file);
 
-// Where the files of a config lie. Empty folders: environment REIN_DATA_DIR and REIN_WEIGHTS_DIR, else the config
-// file's own folder.
+// Where the files of a config lie. Empty folders: environment REIN_DATA_DIR and REIN_WEIGHTS_DIR, else the
+// working folder.
 struct Roots {
   std::filesystem::path data;
   std::filesystem::path weights;
 };
 // Makes all paths absolute: data set descriptions relative to the config file, roots below `data`, the backbone below
-// `weights`. Checks that they exist: std::runtime_error naming path and key.
+// `weights`. Checks that they exist and are UTF-8, as TOML is: std::runtime_error naming path and key.
 void resolve_paths(Config& config, const std::filesystem::path& file, const Roots& roots);
 
 // Everything, defaults included, as TOML that parse_config reads back to the same values.

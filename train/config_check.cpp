@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 
 #include "tensor/error.h"
 #include "tensor/text.h"
@@ -11,6 +12,9 @@ namespace rein::train {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Far above any use, far below where sizes overflow.
+constexpr std::int64_t max_side = 32768, max_channels = 65536, max_threads = 1024;
 
 class Checker {
  public:
@@ -23,6 +27,10 @@ class Checker {
   void at_least(std::int64_t low, const std::string& key, std::int64_t got) const {
     need(got >= low, key, "at least " + std::to_string(low), got);
   }
+  void within(std::int64_t low, std::int64_t high, const std::string& key, std::int64_t got) const {
+    need(got >= low && got <= high, key, concat_text("within ", low, " and ", high), got);
+  }
+  void finite(const std::string& key, double got) const { need(std::isfinite(got), key, "a finite number", got); }
   void above_zero(const std::string& key, double got) const {
     need(std::isfinite(got) && got > 0, key, "above 0", got);
   }
@@ -43,40 +51,44 @@ void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
   k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
   k.one_of({"semantic_fpn"}, "model.head", c.model.head);
-  k.at_least(0, "model.heads", c.model.heads);
-  k.at_least(0, "model.patch", c.model.patch);
-  k.at_least(1, "model.image_size", c.model.image_size);
+  k.within(0, max_channels, "model.heads", c.model.heads);
+  k.within(0, max_side, "model.patch", c.model.patch);
+  k.within(1, max_side, "model.image_size", c.model.image_size);
   const auto& out = c.model.out_indices;
-  k.need(out.empty() || (out.size() == 4 && std::ranges::is_sorted(out) && out[0] >= 0), "model.out_indices",
-         "empty or four block indices in ascending order", std::to_string(out.size()) + " of them");
-  k.at_least(1, "model.groups", c.model.groups);
-  k.at_least(1, "model.fpn_channels", c.model.fpn_channels);
-  k.at_least(1, "model.head_channels", c.model.head_channels);
+  const bool ascending = std::ranges::adjacent_find(out, std::ranges::greater_equal()) == out.end();
+  k.need(out.empty() || (out.size() == 4 && ascending && out[0] >= 0 && out[3] < max_channels), "model.out_indices",
+         "empty or four block indices in ascending order",
+         concat_text(out.size(), " of them", ascending ? "" : ", not ascending"));
+  k.within(1, max_channels, "model.groups", c.model.groups);
+  k.within(1, max_channels, "model.fpn_channels", c.model.fpn_channels);
+  k.within(1, max_channels, "model.head_channels", c.model.head_channels);
   k.need(c.model.head_channels % c.model.groups == 0, "model.groups", "a divisor of model.head_channels",
          c.model.groups);
   k.need(c.model.dropout >= 0 && c.model.dropout < 1, "model.dropout", "within 0 and below 1", c.model.dropout);
   k.need(c.model.mean.empty() || c.model.mean.size() == 3, "model.mean", "empty or three numbers", c.model.mean.size());
   k.need(c.model.std.empty() || c.model.std.size() == 3, "model.std", "empty or three numbers", c.model.std.size());
+  for (const double m : c.model.mean) k.finite("model.mean", m);
   for (const double s : c.model.std) k.above_zero("model.std", s);
-  k.at_least(1, "model.rein.token_length", c.rein.token_length);
-  k.at_least(0, "model.rein.rank", c.rein.rank);
+  k.within(1, max_channels, "model.rein.token_length", c.rein.token_length);
+  k.within(0, max_channels, "model.rein.rank", c.rein.rank);
+  k.finite("model.rein.scale", c.rein.scale);
 }
 
 void check_data(const Config& c, const Checker& k) {
   k.need(!c.data.dataset.empty(), "data.dataset", "a description file", "nothing");
   k.need(!c.data.root.empty(), "data.root", "a folder", "nothing");
-  k.at_least(1, "data.crop", c.data.crop);
-  for (const std::int64_t edge : c.data.short_edges) k.at_least(1, "data.short_edges", edge);
-  k.at_least(1, "data.max_long_edge", c.data.max_long_edge);
+  k.within(1, max_side, "data.crop", c.data.crop);
+  for (const std::int64_t edge : c.data.short_edges) k.within(1, 4 * max_side, "data.short_edges", edge);
+  k.within(1, max_side, "data.max_long_edge", c.data.max_long_edge);
   k.probability("data.cat_max_ratio", c.data.cat_max_ratio);
   k.probability("data.flip", c.data.flip);
-  k.at_least(1, "data.workers", c.data.workers);
+  k.within(1, max_threads, "data.workers", c.data.workers);
 }
 
 void check_train(const Config& c, const Checker& k) {
   const TrainConfig& t = c.train;
   k.at_least(1, "train.iterations", t.iterations);
-  k.at_least(1, "train.batch", t.batch);
+  k.within(1, max_channels, "train.batch", t.batch);
   k.need(t.micro_batch >= 1 && t.batch % t.micro_batch == 0, "train.micro_batch",
          "a divisor of train.batch (" + std::to_string(t.batch) + ")", t.micro_batch);
   k.above_zero("train.lr", t.lr);
@@ -96,7 +108,7 @@ void check_train(const Config& c, const Checker& k) {
   k.at_least(0, "train.eval_every", t.eval_every);
   k.at_least(1, "train.checkpoint_every", t.checkpoint_every);
   k.at_least(1, "train.keep_last", t.keep_last);
-  k.at_least(0, "train.threads", t.threads);
+  k.within(0, max_threads, "train.threads", t.threads);
 }
 
 fs::path from_environment(const char* name) {
@@ -107,12 +119,18 @@ fs::path from_environment(const char* name) {
 std::string existing(const std::string& key, const fs::path& folder, const std::string& value, const char* hint) {
   const fs::path path =
       fs::absolute(fs::path(value).is_absolute() ? fs::path(value) : folder / value).lexically_normal();
+  if (!is_utf8(path.string()))  // configurations and checkpoints hold it, and they are UTF-8
+    fail_runtime("config", "\"", key, "\": ", path.string(), " is not UTF-8; rename the file or folder");
   std::error_code error;
   if (!fs::exists(path, error)) fail_runtime("config", "\"", key, "\": there is no ", path.string(), hint);
   return path.string();
 }
 
 }  // namespace
+
+std::int64_t default_stride(std::int64_t window) {
+  return std::max<std::int64_t>(1, window * 2 / 3);
+}
 
 void complete(Config& c) {
   if (c.train.zero_at == 0) c.train.zero_at = std::max<std::int64_t>(1, c.train.iterations - 1);
@@ -121,9 +139,9 @@ void complete(Config& c) {
   if (c.data.short_edges.empty())
     for (std::int64_t k = 5; k <= 20; ++k)
       c.data.short_edges.push_back(std::max<std::int64_t>(1, c.data.crop * k / 10));
-  if (c.eval.stride == 0) c.eval.stride = c.eval.window * 2 / 3;
+  if (c.eval.stride == 0) c.eval.stride = default_stride(c.eval.window);
   for (TargetConfig& t : c.eval.targets) {
-    if (t.stride == -1) t.stride = t.window == -1 ? c.eval.stride : t.window * 2 / 3;
+    if (t.stride == -1) t.stride = t.window == -1 ? c.eval.stride : default_stride(t.window);
     if (t.window == -1) t.window = c.eval.window;
     if (t.take_every == -1) t.take_every = c.eval.take_every;
   }
@@ -135,13 +153,13 @@ void check(const Config& c, const std::string& file) {
   check_data(c, k);
   check_train(c, k);
   const auto windows = [&](const std::string& section, std::int64_t window, std::int64_t stride, std::int64_t every) {
-    k.at_least(0, section + ".window", window);
+    k.within(0, max_side, section + ".window", window);
     k.need(window == 0 || (stride >= 1 && stride <= window), section + ".stride",
            "within 1 and the window (" + std::to_string(window) + ")", stride);
     k.at_least(1, section + ".take_every", every);
   };
   windows("eval", c.eval.window, c.eval.stride, c.eval.take_every);
-  k.at_least(1, "eval.batch", c.eval.batch);
+  k.within(1, max_channels, "eval.batch", c.eval.batch);
   for (const TargetConfig& t : c.eval.targets) windows("eval.target." + t.name, t.window, t.stride, t.take_every);
 }
 

@@ -48,7 +48,12 @@ TEST_CASE("config: types and ranges") {
   CHECK(has(complaint(with("beta2 = 1")), "\"train.beta2\" must be within 0 and below 1"));
   CHECK(has(complaint(with("micro_batch = 3")), "a divisor of train.batch (2)"));
   CHECK(has(complaint(rein::testing::TinyRun::config(), {"model.method=rien"}), "did you mean \"rein\"?"));
-  CHECK(has(complaint(rein::testing::TinyRun::config(), {"train.batch=0"}), "at least 1"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"train.batch=0"}), "within 1 and 65536"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"train.batch=4294967297"}), "within 1 and 65536"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"data.crop=4294967328"}), "within 1 and 32768"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"data.workers=5000"}), "within 1 and 1024"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"model.rein.scale=nan"}), "a finite number"));
+  CHECK(has(complaint(rein::testing::TinyRun::config(), {"model.out_indices=[3, 3, 3, 3]"}), "not ascending"));
   CHECK(
       has(complaint(rein::testing::TinyRun::config() + "[[eval.target]]\nname = \"toy\"\ndataset=\"a\"\nroot=\"b\"\n"),
           "two targets named \"toy\""));
