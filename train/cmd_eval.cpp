@@ -48,6 +48,7 @@ TargetConfig target_of(const std::string& text, const Config& config) {
     target.take_every = config.eval.take_every;
   }
   target.root = text.substr(equals + 1);
+  if (target.root.empty()) fail("eval", "--data ", text, " lacks the folder behind the =");
   return target;
 }
 
@@ -62,7 +63,7 @@ std::vector<Target> open_targets(const Arguments& a, const LoadedModel& loaded) 
     if (!a.resize.empty()) t.resize = a.resize;
     if (a.window >= 0) {
       t.window = a.window;
-      t.stride = a.window * 2 / 3;
+      t.stride = default_stride(a.window);
     }
     if (a.stride >= 0) t.stride = a.stride;
     if (t.window > 0 && (t.stride < 1 || t.stride > t.window))
@@ -107,11 +108,13 @@ void add_eval(CLI::App& app, const Globals& globals, Command& chosen) {
       ->allow_extra_args(false);
   command->add_option("--split", a->split, "split of the sets");
   command->add_option("--resize", a->resize, "native, short:320, scale:2, fit:1024x512 (default: as each set says)");
-  command->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos");
-  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)");
+  command->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos")
+      ->check(CLI::Range(0, 32768));
+  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
+      ->check(CLI::Range(1, 32768));
   command->add_option("--stride-files", a->take_every, "use every N-th photo in sorted order")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--batch", a->batch, "windows per forward pass")->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 32768));
+  command->add_option("--batch", a->batch, "windows per forward pass")->check(CLI::Range(1, 32768));
   command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
   command->add_flag("--classes", a->classes, "IoU of every class in the table");

@@ -19,13 +19,13 @@ struct Arguments {
 };
 
 int run(const Arguments& a, const Globals& globals) {
-  const std::vector<PhotoFile> photos = find_photos(a.input);
+  const std::vector<PhotoFile> photos = find_photos(a.input, a.out);
   PredictOptions options;
   options.resize = parse_resize(a.resize);
   options.opacity = a.opacity;
   const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights);
   const EvalConfig& eval = loaded.config.eval;
-  options.sliding = {a.window >= 0 ? a.window : eval.window, a.window >= 0 ? a.window * 2 / 3 : eval.stride,
+  options.sliding = {a.window >= 0 ? a.window : eval.window, a.window >= 0 ? default_stride(a.window) : eval.stride,
                      eval.batch};
   if (a.stride >= 0) options.sliding.stride = a.stride;
   if (options.sliding.window > 0 && (options.sliding.stride < 1 || options.sliding.stride > options.sliding.window))
@@ -36,7 +36,8 @@ int run(const Arguments& a, const Globals& globals) {
   predict_photos(loaded, photos, a.out, options, [&](std::int64_t done) { progress.show("predict", done, all, ""); });
   progress.clear();
   if (globals.json) {
-    std::printf("%s\n", nlohmann::ordered_json{{"photos", all}, {"out", a.out}}.dump().c_str());
+    const nlohmann::ordered_json json = {{"photos", all}, {"out", a.out}};
+    std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!globals.quiet) {
     std::printf("%lld photos -> %s\n", static_cast<long long>(all), a.out.c_str());
   }
@@ -53,9 +54,11 @@ void add_predict(CLI::App& app, const Globals& globals, Command& chosen) {
   command->add_option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png")->required();
   command->add_option("--out", a->out, "folder of the pictures")->required();
   command->add_option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
-  command->add_option("--window", a->window,
-                      "side of the sliding window in pixels; 0: whole photos (default: the run's)");
-  command->add_option("--stride", a->stride, "distance of windows");
+  command
+      ->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")
+      ->check(CLI::Range(0, 32768));
+  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
+      ->check(CLI::Range(1, 32768));
   command->add_option("--opacity", a->opacity, "of the colours in the overlay")->check(CLI::Range(0.0, 1.0));
   command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");

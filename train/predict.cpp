@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_photo(const fs::path& file) {
+  if (file.filename().string().starts_with(".")) return false;  // "._photo.jpg" of a Mac is none
   std::string extension = file.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
@@ -20,13 +21,19 @@ bool is_photo(const fs::path& file) {
 
 }  // namespace
 
-std::vector<PhotoFile> find_photos(const fs::path& path) {
+std::vector<PhotoFile> find_photos(const fs::path& path, const fs::path& out) {
   if (!fs::exists(path)) fail_runtime("predict", "there is no file or folder ", path.string());
   if (!fs::is_directory(path)) return {{path, path.stem()}};
+  std::error_code unreadable;
+  if (fs::equivalent(path, out, unreadable))
+    fail_runtime("predict", "--out must be another folder than the photos': ", out.string());
   std::vector<PhotoFile> photos;
-  for (const auto& entry : fs::recursive_directory_iterator(path))
-    if (entry.is_regular_file() && is_photo(entry.path()))
+  for (auto it = fs::recursive_directory_iterator(path); it != fs::recursive_directory_iterator(); ++it) {
+    const fs::directory_entry& entry = *it;
+    if (fs::equivalent(entry.path(), out, unreadable)) it.disable_recursion_pending();
+    if (entry.is_regular_file(unreadable) && is_photo(entry.path()))
       photos.push_back({entry.path(), entry.path().lexically_relative(path).replace_extension()});
+  }
   if (photos.empty()) fail_runtime("predict", path.string(), " holds no .jpg, .jpeg or .png");
   std::ranges::sort(photos, {}, &PhotoFile::file);
   std::set<fs::path> names;

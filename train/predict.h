@@ -15,9 +15,10 @@ struct PhotoFile {
   std::filesystem::path name;  // below the folder given, without extension
 };
 
-// A photo, or all *.jpg, *.jpeg and *.png below a folder, sorted. std::runtime_error when there is none, or when two
-// would have the same results.
-std::vector<PhotoFile> find_photos(const std::filesystem::path& path);
+// A photo, or all *.jpg, *.jpeg and *.png below a folder, sorted; hidden files and what lies below `out` (the pictures
+// of an earlier call) are passed over. std::runtime_error when there is none, when two would have the same results, or
+// when `out` is the folder itself.
+std::vector<PhotoFile> find_photos(const std::filesystem::path& path, const std::filesystem::path& out);
 
 struct PredictOptions {
   data::EvalResize resize;
