@@ -34,10 +34,10 @@ int run(const Arguments& a, const Globals& globals) {
   ConsoleObserver console(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   const TrainResult result = train({config, folder, a.resume}, console);
   if (globals.json) {
-    nlohmann::ordered_json json = {
-        {"folder", folder.string()}, {"steps", result.steps}, {"last_loss", result.last_loss}};
+    nlohmann::ordered_json json = {{"folder", folder.string()}, {"steps", result.steps}, {"last_loss", nullptr}};
+    if (result.last_loss) json["last_loss"] = *result.last_loss;
     if (!result.scores.empty()) json["scores"] = nlohmann::ordered_json::parse(scores_to_json(result.scores));
-    std::printf("%s\n", json.dump().c_str());
+    std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!result.scores.empty()) {
     std::fputs(scores_to_table(result.scores, false).c_str(), stdout);
   }

@@ -40,7 +40,7 @@ class Run {
       targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch));
     built_ = build_model(config_, set_->classes().count());
     folder_.emplace(options.folder, options.resume);
-    resume();
+    resume(options.resume);
     collect_trained();
     folder_->write_config(config_);
     tell_plan();
@@ -75,7 +75,7 @@ class Run {
   }
 
  private:
-  void resume() {
+  void resume(bool asked) {
     std::vector<std::string> faults;
     const auto found = folder_->latest(faults);
     for (const std::string& fault : faults) observer_.note("passed over a damaged checkpoint: " + fault);
@@ -91,6 +91,8 @@ class Run {
       step_ = found->info.step;
       best_ = found->info.best;
     }
+    if (asked && !found) observer_.note("there is no checkpoint to go on from: the run begins with step 1");
+    if (step_ >= config_.train.iterations) observer_.note("the run is finished: all its steps are done");
     folder_->open_metrics(found ? found->info.metrics_bytes : 0);
   }
 

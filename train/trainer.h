@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "train/config.h"
 #include "train/observer.h"
@@ -21,7 +22,7 @@ struct TrainOptions {
 
 struct TrainResult {
   std::int64_t steps = 0;
-  double last_loss = 0;
+  std::optional<double> last_loss;  // nothing when the run was finished already
   std::vector<TargetScore> scores;  // of the last evaluation
 };
 
