@@ -1,6 +1,7 @@
 // rein graph: what one training step records and keeps for backward.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "autograd/graph.h"
@@ -17,7 +18,7 @@ struct Options {
   bool dot = false, recompute = false;
 };
 
-int run(const Options& options) {
+int run(const Options& options, bool as_json) {
   models::SegmentorOptions segmentor_options;
   segmentor_options.vit = models::vit_tiny();
   segmentor_options.method = models::method_of(options.method);
@@ -33,13 +34,25 @@ int run(const Options& options) {
   std::set<const void*> parameters;
   segmentor.visit([&](const std::string&, nn::Param& p) { parameters.insert(p.value.value().storage().get()); });
   const Graph graph = graph_of(std::span(&losses.total, 1), parameters);
+  if (as_json) {
+    nlohmann::ordered_json ops = nlohmann::ordered_json::object();
+    for (const GraphNode& node : graph.nodes) {
+      auto& op = ops.emplace(node.op, nlohmann::ordered_json{{"nodes", 0}, {"saved_bytes", 0}}).first.value();
+      op["nodes"] = op["nodes"].get<std::size_t>() + 1;
+      op["saved_bytes"] = op["saved_bytes"].get<std::size_t>() + node.saved_bytes;
+    }
+    const nlohmann::ordered_json json = {
+        {"nodes", graph.nodes.size()}, {"saved_bytes", graph.saved_bytes}, {"ops", std::move(ops)}};
+    std::printf("%s\n", json.dump().c_str());
+    return 0;
+  }
   std::printf("%s", (options.dot ? dot_text(graph) : summary_text(graph)).c_str());
   return 0;
 }
 
 }  // namespace
 
-void add_graph(CLI::App& app, const Globals&, Command& chosen) {
+void add_graph(CLI::App& app, const Globals& globals, Command& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* cmd = app.add_subcommand("graph", "What one training step of a ViT-Ti records and keeps for backward");
   cmd->add_option("--method", options->method, "freeze, full or rein");
@@ -48,7 +61,7 @@ void add_graph(CLI::App& app, const Globals&, Command& chosen) {
   cmd->add_option("--width", options->width)->check(CLI::PositiveNumber);
   cmd->add_flag("--recompute", options->recompute, "With recomputation");
   cmd->add_flag("--dot", options->dot, "Graphviz source instead of the table");
-  cmd->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals.json); }; });
 }
 
 }  // namespace rein::train

@@ -11,7 +11,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path checkpoint_in(const fs::path& path) {
+fs::path find_backbone(const CheckpointInfo& info, const std::string& recorded, const fs::path& given,
+                       fs::path weights) {
+  if (!given.empty()) return given;
+  if (const char* folder = std::getenv("REIN_WEIGHTS_DIR"); weights.empty() && folder != nullptr) weights = folder;
+  if (!weights.empty() && fs::exists(weights / info.backbone_file)) return weights / info.backbone_file;
+  if (fs::exists(recorded)) return recorded;
+  throw HintedError("[checkpoint] the backbone file " + info.backbone_file + " is not at " + recorded,
+                    "say where it is: --backbone FILE, or --weights-root FOLDER");
+}
+
+}  // namespace
+
+fs::path find_checkpoint(const fs::path& path) {
   if (fs::exists(path / "checkpoint.json") || !fs::is_directory(path / "checkpoints")) return path;
   if (fs::exists(path / "best" / "checkpoint.json")) return path / "best";
   fs::path newest;
@@ -27,20 +39,8 @@ fs::path checkpoint_in(const fs::path& path) {
   return newest;
 }
 
-fs::path find_backbone(const CheckpointInfo& info, const std::string& recorded, const fs::path& given,
-                       fs::path weights) {
-  if (!given.empty()) return given;
-  if (const char* folder = std::getenv("REIN_WEIGHTS_DIR"); weights.empty() && folder != nullptr) weights = folder;
-  if (!weights.empty() && fs::exists(weights / info.backbone_file)) return weights / info.backbone_file;
-  if (fs::exists(recorded)) return recorded;
-  throw HintedError("[checkpoint] the backbone file " + info.backbone_file + " is not at " + recorded,
-                    "say where it is: --backbone FILE, or --weights-root FOLDER");
-}
-
-}  // namespace
-
 LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights) {
-  const fs::path folder = checkpoint_in(path);
+  const fs::path folder = find_checkpoint(path);
   LoadedModel loaded;
   loaded.info = read_checkpoint(folder);
   loaded.config = read_checkpoint_config(folder);

@@ -15,7 +15,10 @@ struct LoadedModel {
   BuiltModel built;
 };
 
-// `path`: a checkpoint folder, or a run folder (its `best` checkpoint, else the newest). `backbone`: the backbone file;
+// The checkpoint's folder: `path` itself, or of a run folder its `best` checkpoint, else the newest.
+std::filesystem::path find_checkpoint(const std::filesystem::path& path);
+
+// `path` as in find_checkpoint. `backbone`: the backbone file;
 // empty: the recorded path, else a file of that name below `weights` or REIN_WEIGHTS_DIR. Refuses a backbone file with
 // another SHA-256.
 LoadedModel load_trained(const std::filesystem::path& path, const std::filesystem::path& backbone,
