@@ -15,8 +15,8 @@ const Split& find_split(const Description& description, const std::string& split
   if (found != description.splits.end()) return found->second;
   std::vector<std::string> known;
   for (const auto& [name, unused] : description.splits) known.push_back(name);
-  fail_runtime("dataset", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " It has ",
-               quoted_list(known));
+  fail_runtime("dataset", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " (it has ",
+               quoted_list(known), ")");
 }
 
 class Concatenation final : public Source {

@@ -34,7 +34,7 @@ class Table {
       const std::string word(key.str());
       if (std::find(known.begin(), known.end(), word) != known.end()) continue;
       complain(&node, "unknown key \"", path(word), "\"", did_you_mean(word, known),
-               " Known here: ", quoted_list(known));
+               " (known here: ", quoted_list(known), ")");
     }
   }
 
@@ -84,8 +84,8 @@ class Table {
 std::uint8_t class_id(const Table& at, const toml::node* node, const ClassSet& classes, std::string_view name) {
   const auto id = classes.find(name);
   if (!id) {
-    at.complain(node, "unknown class \"", name, "\"", did_you_mean(name, classes.names), " The classes are ",
-                quoted_list(classes.names));
+    at.complain(node, "unknown class \"", name, "\"", did_you_mean(name, classes.names), " (the classes are ",
+                quoted_list(classes.names), ")");
   }
   return static_cast<std::uint8_t>(*id);
 }
@@ -151,7 +151,7 @@ RawMap read_labels(const Table& labels, const ClassSet& classes) {
   const auto found = std::find(encodings.begin(), encodings.end(), encoding);
   if (found == encodings.end()) {
     labels.complain(labels.find("encoding"), "unknown encoding \"", encoding, "\"", did_you_mean(encoding, encodings),
-                    " Known: ", quoted_list(encodings));
+                    " (known: ", quoted_list(encodings), ")");
   }
   raw.encoding = static_cast<Encoding>(found - encodings.begin());
   const std::string other = labels.text("other").value_or("error");
@@ -329,8 +329,9 @@ std::filesystem::path find_description(const std::string& name_or_file,
       if (entry.path().extension() == ".toml") known.push_back(entry.path().stem().string());
   }
   std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
   fail_runtime("dataset", "no description of a set named \"", name_or_file, "\"", did_you_mean(name_or_file, known),
-               " Known: ", known.empty() ? "none" : quoted_list(known), "; or give a .toml file");
+               " (known: ", known.empty() ? "none" : quoted_list(known), "; or give a .toml file)");
 }
 
 std::vector<std::uint8_t> prediction_folding(const Description& set, const std::vector<std::string>& model_classes) {
