@@ -49,6 +49,8 @@ Vit::Vit(const VitOptions& options) : options_(options), patch_embed_(options.pa
   require(options.depth >= 1 && options.grid_height >= 1 && options.grid_width >= 1, "vit",
           "needs at least one block and a position grid, got depth ", options.depth, " and grid ", options.grid_height,
           " x ", options.grid_width);
+  require(options.patch >= 1 && options.registers >= 0, "vit", "needs a patch size of 1 or more and no fewer than 0 ",
+          "registers, got ", options.patch, " and ", options.registers);
   const nn::Init small = nn::Init::normal(0.02);
   const std::int64_t dim = options.dim;
   const std::int64_t positions = options.grid_height * options.grid_width + (options.class_token ? 1 : 0);
