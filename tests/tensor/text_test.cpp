@@ -39,8 +39,8 @@ TEST_CASE("Quoted lists say how much they leave out") {
 
 TEST_CASE("UTF-8 is told from other bytes") {
   for (const char* good : {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\x97", "\xf4\x8f\xbf\xbf"})
-    CHECK(is_utf8(good));
+    CHECK(rein::is_utf8(good));
   for (const char* bad :
        {"\xe9", "w\xe9ights", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\x80"})
-    CHECK_FALSE(is_utf8(bad));
+    CHECK_FALSE(rein::is_utf8(bad));
 }
