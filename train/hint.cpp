@@ -13,7 +13,7 @@ std::string hint_for(const std::string& error) {
       {"unknown key", "every key and its default: rein train --keys"},
       {"out of memory", "lower train.micro_batch, or set train.recompute = true"},
       {"no CUDA backend", "build with cmake --preset cuda"},
-      {"No space left", "free some space and run again with --resume"},
+      {"No space left", "free some space and call again; a run of rein train goes on with --resume"},
   };
   for (const auto& [text, hint] : hints)
     if (error.find(text) != std::string::npos) return hint;
