@@ -19,12 +19,20 @@ void append_group(std::string& text, const char* title, const std::vector<std::s
   if (names.size() > most_listed) text += concat_text("\n  … and ", names.size() - most_listed, " more");
 }
 
+Tensor table_tensor(const std::vector<double>& values, const Shape& shape, DType dtype) {
+  require(static_cast<std::int64_t>(values.size()) == shape.count(), "bind", "a start of ", values.size(),
+          " values for shape ", shape);
+  return ops::cast(Tensor::from(values, shape), dtype);
+}
+
 Tensor draw(const Init& init, RandomKey key, const Shape& shape, DType dtype) {
   switch (init.kind) {
     case Init::Kind::uniform:
       return random_uniform(key, shape, init.a, init.b, dtype);
     case Init::Kind::normal:
       return random_normal(key, shape, init.a, init.b, dtype);
+    case Init::Kind::table:
+      return table_tensor(*init.values, shape, dtype);
     case Init::Kind::constant:
     default:
       return Tensor::full(shape, init.a, dtype);

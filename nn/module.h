@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,12 +25,16 @@ struct ForwardContext {
 
 // How a parameter starts when no file provides it. Drawn in f64 from the parameter's path, then rounded.
 struct Init {
-  enum class Kind { constant, uniform, normal } kind = Kind::constant;
+  enum class Kind { constant, uniform, normal, table } kind = Kind::constant;
   double a = 0, b = 0;  // constant a | uniform [a, b) | mean a, standard deviation b
+  std::shared_ptr<const std::vector<double>> values{};  // table: every element, in the file's layout
 
   static Init constant(double value) { return {Kind::constant, value, 0}; }
   static Init uniform(double bound) { return {Kind::uniform, -bound, bound}; }
   static Init normal(double std) { return {Kind::normal, 0, std}; }
+  static Init table(std::vector<double> values) {
+    return {Kind::table, 0, 0, std::make_shared<const std::vector<double>>(std::move(values))};
+  }
 };
 
 // Published files hold convolution weights as (O, I, kh, kw); in memory they are (O, kh, kw, I), because maps are

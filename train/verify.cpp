@@ -26,11 +26,16 @@ const std::vector<Kind>& kinds() {
       {"semantic_fpn_head", verify_semantic_fpn_head},
       {"segmentor_trajectory", verify_segmentor_trajectory},
       {"slide_inference", verify_slide_inference},
+      {"ms_deform_attn", verify_ms_deform_attn},
+      {"ms_deform_attn_layer", verify_ms_deform_attn_layer},
+      {"pixel_decoder", verify_pixel_decoder},
       {"resize", verify_resize},
       {"adamw", verify_adamw},
       {"cv_transforms", verify_cv_transforms, false},
       {"vfm", verify_vfm},
       {"large_rein_adapter", verify_rein_adapter},
+      {"large_ms_deform_attn", verify_ms_deform_attn},
+      {"large_pixel_decoder", verify_pixel_decoder},
       {"large_vit_block", verify_large_vit_block},
       {"large_semantic_fpn_head", verify_large_semantic_fpn_head},
   };
@@ -40,9 +45,10 @@ const std::vector<Kind>& kinds() {
 // Known kinds whose modules are not there yet.
 const std::vector<std::string>& kinds_not_built() {
   static const std::vector<std::string> table = {
-      "ms_deform_attn",      "ms_deform_attn_layer",   "pixel_decoder",
-      "mask2former_head",    "mask2former_loss",       "large_ms_deform_attn",
-      "large_pixel_decoder", "large_mask2former_head", "large_mask2former_loss",
+      "mask2former_head",
+      "mask2former_loss",
+      "large_mask2former_head",
+      "large_mask2former_loss",
   };
   return table;
 }
