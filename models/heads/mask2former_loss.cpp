@@ -1,0 +1,234 @@
+#include "models/heads/mask2former_loss.h"
+
+#include <algorithm>
+#include <array>
+
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/loss.h"
+#include "autograd/ops/point_sample.h"
+#include "models/heads/mask2former_match.h"
+#include "tensor/error.h"
+#include "tensor/ops/point_sample.h"
+#include "tensor/parallel.h"
+
+namespace rein::models {
+namespace {
+
+constexpr const char* op = "mask2former_loss";
+constexpr double epsilon = 1.1920928955078125e-07;  // F of the golden README: f32 machine epsilon, part of the formula
+
+std::int64_t matched_of(const std::vector<std::int64_t>& classes, std::int64_t queries) {
+  return std::min(static_cast<std::int64_t>(classes.size()), queries);
+}
+
+void check(const Mask2FormerPrediction& prediction, const MaskTargets& targets, const Mask2FormerLossOptions& options) {
+  options.check();
+  require(prediction.cls && prediction.masks, op, "cls and masks must be given");
+  const Shape &cls = prediction.cls.shape(), &masks = prediction.masks.shape();
+  require(cls.rank() == 3 && cls[2] == options.classes + 1, op, "cls must have shape (N, Q, ", options.classes + 1,
+          "), got ", cls);
+  require(masks.rank() == 4 && masks[0] == cls[0] && masks[1] == cls[1], op, "masks must have shape (", cls[0], ", ",
+          cls[1], ", h, w), got ", masks);
+  require(prediction.cls.dtype() == prediction.masks.dtype(), op, "cls and masks must have the same dtype, got ",
+          name_of(prediction.cls.dtype()), " and ", name_of(prediction.masks.dtype()));
+  require(targets.labels && targets.labels.rank() == 3 && targets.labels.size(0) == cls[0] &&
+              targets.classes.size() == static_cast<std::size_t>(cls[0]),
+          op, "targets must be those of ", cls[0], " images, got labels ", targets.labels.shape());
+}
+
+// 2 sum(w[y] * -log softmax(cls)[y]) / (sum w[y] + F): the queries with a target and those without, each with its
+// weight in the divisor.
+Variable class_loss(const Variable& cls, const MaskTargets& targets, const std::vector<Tensor>& assignment,
+                    const Mask2FormerLossOptions& options, double class_weight) {
+  const std::int64_t images = cls.size(0), queries = cls.size(1);
+  constexpr std::int64_t skip = -1;
+  Tensor with = Tensor::full({images, queries}, skip, DType::i64);
+  Tensor without = Tensor::full({images, queries}, skip, DType::i64);
+  std::int64_t *to_with = with.mutable_data<std::int64_t>(), *to_without = without.mutable_data<std::int64_t>();
+  for (std::size_t n = 0; n < assignment.size(); ++n) {
+    for (const std::int64_t g : assignment[n].values<std::int64_t>()) {
+      if (g >= 0)
+        *to_with = targets.classes[n][static_cast<std::size_t>(g)];
+      else
+        *to_without = options.classes;
+      ++to_with, ++to_without;
+    }
+  }
+  const double divisor = (class_weight + epsilon) / options.loss_cls;
+  const Variable matched = cross_entropy(cls, with, divisor, skip);
+  if (options.no_object_weight == 0) return matched;
+  return add(matched, cross_entropy(cls, without, divisor / options.no_object_weight, skip));
+}
+
+// The matched masks: images in order, inside an image by ascending query.
+struct Matched {
+  std::vector<std::int64_t> rows, images, classes, first;  // first: per image, its first matched mask
+  std::int64_t count() const { return static_cast<std::int64_t>(rows.size()); }
+  static Tensor ids(const std::vector<std::int64_t>& values) {
+    return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
+  }
+};
+
+Matched matched_masks(const MaskTargets& targets, const std::vector<Tensor>& assignment) {
+  Matched out;
+  std::int64_t row = 0;
+  for (std::size_t n = 0; n < assignment.size(); ++n) {
+    out.first.push_back(out.count());
+    for (const std::int64_t g : assignment[n].values<std::int64_t>()) {
+      if (g >= 0) {
+        out.rows.push_back(row);
+        out.images.push_back(static_cast<std::int64_t>(n));
+        out.classes.push_back(targets.classes[n][static_cast<std::size_t>(g)]);
+      }
+      ++row;
+    }
+  }
+  return out;
+}
+
+// (T, count, 2): mask t of an image takes elements t count .. (t + 1) count of the image's stream, t from 0 per image.
+Tensor points_of_masks(const Matched& matched, std::int64_t count, RandomKey key, std::int64_t first_sample,
+                       std::int64_t layer, const char* what, const Tensor& given) {
+  const Shape shape{matched.count(), count, 2};
+  if (given) {
+    require(given.shape() == shape && given.dtype() == DType::f32, op, what, " points must be f32 ", shape, ", got ",
+            given.shape());
+    return given;
+  }
+  Tensor points = Tensor::empty(shape, DType::f32);
+  float* to = points.mutable_data<float>();
+  parallel_for(matched.count(), [&](std::int64_t t) {
+    const std::int64_t n = matched.images[static_cast<std::size_t>(t)];
+    const std::int64_t in_image = t - matched.first[static_cast<std::size_t>(n)];
+    draw_points(point_key(key, first_sample + n, layer, what), in_image * count, count, to + 2 * t * count);
+  });
+  return points;
+}
+
+// (T, P, 2): the chosen candidates, then the random ones.
+Tensor join_points(const Tensor& candidates, const Tensor& chosen, const Tensor& random) {
+  const std::int64_t masks = chosen.size(0), uncertain = chosen.size(1), rest = random.size(1);
+  Tensor points = Tensor::empty({masks, uncertain + rest, 2}, DType::f32);
+  const float *from = candidates.data<float>(), *free = random.data<float>();
+  const std::int64_t* which = chosen.data<std::int64_t>();
+  float* to = points.mutable_data<float>();
+  for (std::int64_t t = 0; t < masks; ++t, from += 2 * candidates.size(1)) {
+    for (std::int64_t i = 0; i < uncertain; ++i, ++which, to += 2) std::copy_n(from + 2 * *which, 2, to);
+    to = std::copy_n(free + 2 * t * rest, 2 * rest, to);
+  }
+  return points;
+}
+
+void check_chosen(const Tensor& chosen, const Shape& shape, std::int64_t candidates) {
+  require(chosen.dtype() == DType::i64 && chosen.shape() == shape, op, "chosen must be i64 ", shape, ", got ",
+          name_of(chosen.dtype()), " ", chosen.shape());
+  for (const std::int64_t i : chosen.values<std::int64_t>())
+    require(i >= 0 && i < candidates, op, "chosen must be in [0, ", candidates, "), got ", i);
+}
+
+}  // namespace
+
+std::int64_t Mask2FormerLossOptions::candidates() const {
+  return static_cast<std::int64_t>(static_cast<double>(points) * oversample);
+}
+std::int64_t Mask2FormerLossOptions::uncertain() const {
+  return static_cast<std::int64_t>(static_cast<double>(points) * importance);
+}
+
+void Mask2FormerLossOptions::check() const {
+  require(classes >= 1 && classes <= 255, op, "classes must be in [1, 255], got ", classes);
+  require(points >= 1 && points <= (1 << 24), op, "points must be in [1, 2^24], got ", points);
+  require(oversample >= 1 && oversample <= 100, op, "oversample must be in [1, 100], got ", oversample);
+  require(importance >= 0 && importance <= 1, op, "importance must be in [0, 1], got ", importance);
+  require(loss_cls > 0 && loss_mask > 0 && loss_dice > 0, op, "the weights of the losses must be above 0, got ",
+          loss_cls, ", ", loss_mask, ", ", loss_dice);
+  require(no_object_weight >= 0, op, "no_object_weight must not be negative, got ", no_object_weight);
+}
+
+MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_t ignore) {
+  require(labels && labels.dtype() == DType::i64 && labels.rank() == 3, "mask_targets",
+          "labels must be i64 (N, H, W), got ", labels ? name_of(labels.dtype()) : "nothing", " ", labels.shape());
+  require(classes >= 1 && classes <= 255, "mask_targets", "classes must be in [1, 255], got ", classes);
+  MaskTargets out{Tensor::empty(labels.shape(), DType::u8, labels.device()), {}};
+  const std::int64_t images = labels.size(0), pixels = labels.size(1) * labels.size(2);
+  const std::int64_t* from = labels.data<std::int64_t>();
+  std::uint8_t* to = out.labels.mutable_data<std::uint8_t>();
+  out.classes.resize(static_cast<std::size_t>(images));
+  parallel_for(images, [&](std::int64_t n) {
+    std::array<bool, 256> seen{};
+    for (std::int64_t i = n * pixels; i < (n + 1) * pixels; ++i) {
+      const std::int64_t label = from[i];
+      if (label == ignore) {
+        to[i] = 255;
+        continue;
+      }
+      if (label < 0 || label >= classes)
+        fail("mask_targets", "labels must be in [0, ", classes, ") or the ignored ", ignore, ", got ", label,
+             " at flat position ", i, " of ", labels.shape());
+      to[i] = static_cast<std::uint8_t>(label);
+      seen[static_cast<std::size_t>(label)] = true;
+    }
+    for (std::int64_t k = 0; k < classes; ++k)
+      if (seen[static_cast<std::size_t>(k)]) out.classes[static_cast<std::size_t>(n)].push_back(k);
+  });
+  return out;
+}
+
+Mask2FormerScope& Mask2FormerScope::operator+=(const Mask2FormerScope& other) {
+  masks += other.masks;
+  class_weight += other.class_weight;
+  return *this;
+}
+
+Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t queries,
+                                   const Mask2FormerLossOptions& options) {
+  std::int64_t masks = 0, matched = 0;
+  for (const auto& classes : targets.classes) {
+    const std::int64_t m = matched_of(classes, queries);
+    masks += std::max<std::int64_t>(m, 1);
+    matched += m;
+  }
+  const auto all = queries * static_cast<std::int64_t>(targets.classes.size());
+  return {static_cast<double>(masks),
+          static_cast<double>(matched) + options.no_object_weight * static_cast<double>(all - matched)};
+}
+
+Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
+                                 const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
+                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced) {
+  check(prediction, targets, options);
+  const Mask2FormerScope step = scope ? scope : mask2former_scope(targets, prediction.cls.size(1), options);
+  Matching matching = match_queries(prediction.cls.value(), prediction.masks.value(), targets, options, key,
+                                    first_sample, layer, forced);
+  Mask2FormerLoss out;
+  out.cls = class_loss(prediction.cls, targets, matching.assignment, options, step.class_weight);
+
+  const Matched matched = matched_masks(targets, matching.assignment);
+  const std::int64_t uncertain = options.uncertain();
+  const Tensor rows = Matched::ids(matched.rows);
+  const Tensor candidates =
+      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates);
+  const Tensor random =
+      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random);
+  if (forced.chosen)
+    out.chosen = forced.chosen;
+  else
+    out.chosen = ops::smallest_magnitudes(ops::point_sample(prediction.masks.value(), rows, candidates), uncertain);
+  check_chosen(out.chosen, {matched.count(), uncertain}, options.candidates());
+
+  const Tensor points = join_points(candidates, out.chosen, random);
+  const Variable z = point_sample(prediction.masks, rows, points);
+  const Tensor g = ops::sample_label_mask(targets.labels, Matched::ids(matched.images), Matched::ids(matched.classes),
+                                          points, prediction.masks.dtype());
+  const double all_points = step.masks * static_cast<double>(options.points);
+  const MaskPointLosses losses =
+      mask_point_losses(z, g, (all_points + epsilon) / options.loss_mask, (step.masks + epsilon) / options.loss_dice);
+  out.mask = losses.bce;
+  out.dice = losses.dice;
+  out.cost = std::move(matching.cost);
+  out.assignment = std::move(matching.assignment);
+  out.bad_costs = matching.bad;
+  return out;
+}
+
+}  // namespace rein::models

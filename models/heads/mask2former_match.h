@@ -1,0 +1,25 @@
+// Matching of one prediction's queries to the targets, without gradients (golden README, section 7, step 1).
+#pragma once
+
+#include "models/heads/mask2former_loss.h"
+
+namespace rein::models {
+
+struct Matching {
+  std::vector<Tensor> cost;        // per image f64 (Q, G)
+  std::vector<Tensor> assignment;  // per image i64 (Q), index of the target or -1
+  std::int64_t bad = 0;            // NaN or infinite costs
+};
+
+// cls (N, Q, K + 1), masks (N, Q, h, w). Points from `key` by image number, unless forced.
+Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
+                       const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
+                       std::int64_t layer, const Mask2FormerForced& forced);
+
+// The stream of one image's points for one prediction: what is "match", "candidates" or "random". Point i takes both
+// coordinates from element i, 24 bits each.
+RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const char* what);
+// count points from element `first` on, as x, y pairs.
+void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points);
+
+}  // namespace rein::models
