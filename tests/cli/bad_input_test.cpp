@@ -97,6 +97,7 @@ TEST_CASE("configuration: misspelt key, missing file") {
   check_refused(toy.train({"--set", "model.backbone=absent.safetensors"}), {"model.backbone", "absent.safetensors"});
   check_refused(toy.train({"--set", "data.split=trian"}), {"trian", "train"});
   check_refused(toy.train({"--set", "data.crop=33"}), {"multiple of the patch"});
+  check_refused(toy.train({"--set", "data.crop=8"}), {"at least two patches"});
   CHECK(toy.untouched());
 }
 
@@ -200,6 +201,8 @@ TEST_CASE("eval and predict") {
   check_refused(run({"eval", out, "--data", "toy=" + here + "/nowhere"}), {"nowhere"});
   check_refused(run({"eval", out, "--resize", "huge"}), {"huge"});
   check_refused(run({"eval", out, "--window", "32", "--stride", "40"}), {"--stride"});
+  check_refused(run({"eval", out, "--window", "-5"}), {"--window"});
+  check_refused(run({"eval", out, "--data", "toy="}), {"lacks the folder"});
   check_refused(run({"predict", out, here + "/nowhere", "--out", here + "/p"}), {"nowhere"});
   testing::TinyRun::write_backbone(toy / "other.safetensors", 9);
   check_refused(run({"eval", out, "--backbone", here + "/other.safetensors"}), {"another backbone file"});
@@ -218,4 +221,50 @@ TEST_CASE("eval and predict") {
     CHECK(png.height == 40);
     CHECK(png.width == 52);
   }
+}
+
+TEST_CASE("predict: what lies in a folder of photos") {
+  const Toy toy;
+  REQUIRE(toy.train({"--set", "train.eval_every=0", "--set", "train.iterations=1"}).status == 0);
+  const fs::path photos = toy / "mixed";
+  fs::create_directories(photos);
+  data::write_rgb_png(photos / "small.PNG", data::Image(9, 17));  // no whole patches
+  toy.folder().write("mixed/._small.jpg", "a Mac's notes");
+  toy.folder().write("mixed/notes.txt", "no photo");
+  toy.folder().write("mixed/b\xe9.png", test::contents_of(photos / "small.PNG"));  // a name that is not UTF-8
+  const auto predict = [&](const fs::path& to) {
+    return testing::run_program(
+        {"predict", (toy / "out").string(), photos.string(), "--out", to.string(), "--json", "--quiet"},
+        toy.folder().path());
+  };
+  check_refused(predict(photos), {"--out must be another folder"});
+  for (int call = 0; call < 2; ++call) {  // pictures of the first call are no photos for the second
+    const Finished f = predict(photos / "pictures\xe9");
+    CHECK_MESSAGE(f.status == 0, f.err);
+    CHECK(f.out.starts_with("{\"photos\":2,"));
+  }
+  CHECK(data::read_png_raw(photos / "pictures\xe9/small_ids.png").width == 17);
+  toy.folder().write("mixed/c.jpg", "no photo");
+  check_refused(predict(toy / "elsewhere"), {"c.jpg", "neither a JPEG nor a PNG"});
+}
+
+TEST_CASE("paths that a configuration cannot hold, and output that reaches nobody") {
+  const Toy toy;
+  fs::create_directory(toy / "w\xe9ights");
+  fs::copy(toy / "vit.safetensors", toy / "w\xe9ights/vit.safetensors");
+  check_refused(toy.train({"--set", "model.backbone=" + (toy / "w\xe9ights/vit.safetensors").string()}),
+                {"is not UTF-8", "model.backbone"});
+  CHECK(toy.untouched());
+  CHECK(testing::run_program({"train", "--keys"}, toy.folder().path(), 200).status == 2);  // a full disk
+}
+
+TEST_CASE("a finished run is not run again") {
+  const Toy toy;
+  const std::vector<std::string> shorter = {"--set", "train.iterations=2", "--set", "train.eval_every=0"};
+  REQUIRE(toy.train(shorter).status == 0);
+  auto again = shorter;
+  again.insert(again.end(), {"--resume", "--json"});
+  const Finished f = toy.train(again);
+  CHECK(f.status == 0);
+  CHECK(f.out.find("\"steps\":2,\"last_loss\":null") != std::string::npos);
 }
