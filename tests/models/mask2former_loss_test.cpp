@@ -1,0 +1,275 @@
+#include "models/heads/mask2former_loss.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "autograd/ops/elementwise.h"
+#include "models/heads/mask2former_match.h"
+#include "tensor/error.h"
+#include "tests/harness/case.h"
+#include "tests/ops/same_bits.h"
+
+namespace {
+
+using namespace rein;
+using namespace rein::models;
+using namespace rein::testing;
+constexpr double epsilon = 1.1920928955078125e-07;
+
+Mask2FormerLossOptions small_options(std::int64_t classes) {
+  Mask2FormerLossOptions o;
+  o.classes = classes;
+  o.points = 40;
+  return o;
+}
+
+// (N, 12, 20): image n shows the classes of kinds[n] in blocks; an empty list is all void.
+Tensor labels_of(const std::vector<std::vector<std::int64_t>>& kinds) {
+  const auto images = static_cast<std::int64_t>(kinds.size());
+  Tensor labels = Tensor::full({images, 12, 20}, 255, DType::i64);
+  for (std::int64_t n = 0; n < images; ++n) {
+    const auto& kind = kinds[static_cast<std::size_t>(n)];
+    if (kind.empty()) continue;
+    for (std::int64_t y = 0; y < 12; ++y)
+      for (std::int64_t x = 0; x < 20; ++x)
+        if ((y * 20 + x) % 11 != 0)
+          labels.mutable_data<std::int64_t>()[(n * 12 + y) * 20 + x] =
+              kind[static_cast<std::size_t>(y / 3 * 5 + x / 4) % kind.size()];
+  }
+  return labels;
+}
+
+Mask2FormerPrediction random_prediction(std::int64_t images, std::int64_t queries, std::int64_t classes, DType dtype) {
+  return {parameter(random_normal(RandomKey(1), {images, queries, classes + 1}, 0, 1, dtype)),
+          parameter(random_normal(RandomKey(2), {images, queries, 6, 10}, 0, 2, dtype))};
+}
+
+Variable total_of(const Mask2FormerLoss& loss) {
+  return add(add(loss.cls, loss.mask), loss.dice);
+}
+
+Mask2FormerLoss run(const Mask2FormerPrediction& prediction, const Tensor& labels, const Mask2FormerLossOptions& o,
+                    const Mask2FormerForced& forced = {}) {
+  return mask2former_loss(prediction, mask_targets(labels, o.classes), o, {}, RandomKey(9), 0, 0, forced);
+}
+
+bool all_finite(const Tensor& t) {
+  for (const double v : t.to_doubles())
+    if (!std::isfinite(v)) return false;
+  return true;
+}
+
+double largest(const Tensor& t) {
+  double most = 0;
+  for (const double v : t.to_doubles()) most = std::max(most, std::abs(v));
+  return most;
+}
+
+// Decisions fixed, so that the loss is smooth: two images, three and one targets, queries 1, 2, 4 and 0.
+const Cases cases(
+    "mask2former_loss",
+    [](CaseList& list) {
+      const Mask2FormerLossOptions o = small_options(4);
+      const MaskTargets targets = mask_targets(labels_of({{0, 2, 3}, {1}}), 4);
+      Mask2FormerForced forced;
+      forced.assignment = {Tensor::from(std::vector<std::int64_t>{-1, 2, 0, -1, 1}, {5}),
+                           Tensor::from(std::vector<std::int64_t>{0, -1, -1, -1, -1}, {5})};
+      forced.chosen = Tensor::empty({4, o.uncertain()}, DType::i64);
+      for (std::int64_t i = 0; i < forced.chosen.count(); ++i)
+        forced.chosen.mutable_data<std::int64_t>()[i] = i % o.uncertain() * 4 + i % 3;
+      list.add({.label = "(2, 5, 6, 10), 4 matched",
+                .inputs = {normal("cls", {2, 5, 5}), normal("masks", {2, 5, 6, 10}, 0, 2)},
+                .run =
+                    [=](Vars v) {
+                      const auto loss = mask2former_loss({v[0], v[1]}, targets, o, {}, RandomKey(3), 0, 2, forced);
+                      return Outs{loss.cls, loss.mask, loss.dice};
+                    },
+                .f32_tolerance = 2e-6,
+                .f32_grad_tolerance = 1e-5,
+                .why = "sums over 40 points; small gradients beside large ones"});
+    },
+    "module");
+
+TEST_CASE("targets are the classes that occur, ascending") {
+  const MaskTargets targets = mask_targets(labels_of({{5, 1, 3}, {}, {2}}), 6);
+  CHECK(targets.classes == std::vector<std::vector<std::int64_t>>{{1, 3, 5}, {}, {2}});
+  Tensor labels = labels_of({{0}});
+  labels.mutable_data<std::int64_t>()[7] = 6;
+  CHECK_THROWS_WITH_AS(
+      mask_targets(labels, 6),
+      "[mask_targets] labels must be in [0, 6) or the ignored 255, got 6 at flat position 7 of (1, 12, 20)",
+      std::invalid_argument);
+  labels.mutable_data<std::int64_t>()[7] = -1;
+  CHECK_THROWS_AS(mask_targets(labels, 6), std::invalid_argument);
+}
+
+TEST_CASE("the divisors follow from the labels: masks, with 1 for an image without any, and class weights") {
+  const Mask2FormerLossOptions o = small_options(6);
+  const MaskTargets targets = mask_targets(labels_of({{0, 1, 2, 4}, {}, {3}}), 6);
+  const Mask2FormerScope five = mask2former_scope(targets, 5, o);
+  CHECK(five.masks == 4 + 1 + 1);
+  CHECK(five.class_weight == doctest::Approx(5 + 0.1 * 10));
+  const Mask2FormerScope two = mask2former_scope(targets, 2, o);  // more classes than queries
+  CHECK(two.masks == 2 + 1 + 1);
+  CHECK(two.class_weight == doctest::Approx(3 + 0.1 * 3));
+}
+
+TEST_CASE("the class loss is divided by the sum of the class weights") {
+  const Mask2FormerLossOptions o = small_options(2);
+  // Probabilities 1/2, 1/4, 1/4 of (class 0, class 1, no object), in turns.
+  const double l = std::log(2.0);
+  const Variable cls = parameter(Tensor::from(std::vector<double>{l, 0, 0, 0, l, 0, 0, 0, l}, {1, 3, 3}));
+  const Variable masks = parameter(Tensor::zeros({1, 3, 6, 10}, DType::f64));
+  Mask2FormerForced forced;
+  forced.assignment = {Tensor::from(std::vector<std::int64_t>{-1, 0, -1}, {3})};
+  const Mask2FormerLoss loss = run({cls, masks}, labels_of({{1}}), o, forced);
+  // Query 1 has class 1 at 1/2; queries 0 and 2 have none, at 1/4 and 1/2.
+  const double expected = 2 * (std::log(2.0) + 0.1 * (std::log(4.0) + std::log(2.0))) / (1.2 + epsilon);
+  CHECK(loss.cls.value().item() == doctest::Approx(expected).epsilon(1e-14));
+  // Logits 0: softplus is log 2 everywhere, whatever the target.
+  CHECK(loss.mask.value().item() == doctest::Approx(5 * std::log(2.0) * 40 / (40 + epsilon)).epsilon(1e-9));
+}
+
+TEST_CASE("all void: no object everywhere, mask losses 0 with a zero gradient") {
+  const Mask2FormerLossOptions o = small_options(4);
+  const Mask2FormerPrediction prediction = random_prediction(2, 5, 4, DType::f32);
+  const Mask2FormerLoss loss = run(prediction, labels_of({{}, {}}), o);
+  CHECK(loss.mask.value().item() == 0);
+  CHECK(loss.dice.value().item() == 0);
+  CHECK(loss.cls.value().item() > 0);
+  CHECK(loss.chosen.size(0) == 0);
+  backward(total_of(loss));
+  REQUIRE(prediction.masks.grad());
+  CHECK(largest(prediction.masks.grad()) == 0);
+  CHECK(largest(prediction.cls.grad()) > 0);
+}
+
+TEST_CASE("one class, and more classes than queries") {
+  for (const std::int64_t queries : {1, 2, 7}) {
+    const Mask2FormerLossOptions o = small_options(6);
+    const Mask2FormerPrediction prediction = random_prediction(2, queries, 6, DType::f32);
+    const Mask2FormerLoss loss = run(prediction, labels_of({{4}, {0, 1, 3, 5}}), o);
+    std::int64_t matched = 0;
+    std::set<std::int64_t> targets;
+    for (const std::int64_t g : loss.assignment[1].values<std::int64_t>())
+      if (g >= 0) ++matched, targets.insert(g);
+    CHECK(matched == std::min<std::int64_t>(queries, 4));
+    CHECK(targets.size() == static_cast<std::size_t>(matched));
+    CHECK(loss.cost[0].shape() == Shape{queries, 1});
+    CHECK(loss.chosen.size(0) == 1 + matched);
+    backward(total_of(loss));
+    CHECK(all_finite(prediction.masks.grad()));
+    CHECK(largest(prediction.masks.grad()) > 0);
+  }
+}
+
+TEST_CASE("NaN and infinite logits: the costs are counted, the query stays unmatched, losses stay finite") {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    const Mask2FormerLossOptions o = small_options(4);
+    Mask2FormerPrediction prediction = random_prediction(1, 5, 4, DType::f32);
+    prediction.masks.mutable_value().view({5, 60}).rows(2, 3).fill(bad);
+    const Mask2FormerLoss loss = run(prediction, labels_of({{0, 2, 3}}), o);
+    CHECK(loss.bad_costs == 3);
+    CHECK(loss.assignment[0].at(2) == -1);
+    const Variable total = total_of(loss);
+    CHECK(std::isfinite(total.value().item()));
+    backward(total);
+    CHECK(all_finite(prediction.masks.grad()));
+    CHECK(all_finite(prediction.cls.grad()));
+  }
+  // Nothing but NaN: no error, and nothing is repaired in the losses.
+  Mask2FormerPrediction lost = random_prediction(1, 5, 4, DType::f32);
+  lost.cls.mutable_value().fill(std::numeric_limits<double>::quiet_NaN());
+  const Mask2FormerLoss loss = run(lost, labels_of({{0, 2, 3}}), small_options(4));
+  CHECK(loss.bad_costs == 15);
+  CHECK(std::isnan(loss.cls.value().item()));
+  CHECK(std::isfinite(loss.mask.value().item()));
+}
+
+TEST_CASE("micro-batches give the losses and gradients of the larger batch") {
+  const Mask2FormerLossOptions o = small_options(6);
+  const Tensor labels = labels_of({{0, 1, 3, 5}, {}, {2}, {1, 2}});
+  const Mask2FormerPrediction whole = random_prediction(4, 5, 6, DType::f64);
+  const RandomKey key(4);
+  const Mask2FormerLoss expected = mask2former_loss(whole, mask_targets(labels, 6), o, {}, key, 8, 3);
+  backward(total_of(expected));
+
+  std::vector<MaskTargets> targets;
+  Mask2FormerScope scope;
+  const std::vector<std::pair<std::int64_t, std::int64_t>> parts{{0, 1}, {1, 3}, {3, 4}};
+  for (const auto& [begin, end] : parts) {
+    targets.push_back(mask_targets(labels.rows(begin, end), 6));
+    scope += mask2former_scope(targets.back(), 5, o);
+  }
+  double cls = 0, mask = 0, dice = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto [begin, end] = parts[i];
+    const Mask2FormerPrediction part{parameter(whole.cls.value().rows(begin, end).clone()),
+                                     parameter(whole.masks.value().rows(begin, end).clone())};
+    const Mask2FormerLoss loss = mask2former_loss(part, targets[i], o, scope, key, 8 + begin, 3);
+    cls += loss.cls.value().item(), mask += loss.mask.value().item(), dice += loss.dice.value().item();
+    backward(total_of(loss));
+    CHECK(compare(part.cls.grad(), whole.cls.grad().rows(begin, end), 1e-13).ok);
+    CHECK(compare(part.masks.grad(), whole.masks.grad().rows(begin, end), 1e-13).ok);
+  }
+  CHECK(cls == doctest::Approx(expected.cls.value().item()).epsilon(1e-13));
+  CHECK(mask == doctest::Approx(expected.mask.value().item()).epsilon(1e-13));
+  CHECK(dice == doctest::Approx(expected.dice.value().item()).epsilon(1e-13));
+}
+
+TEST_CASE("the same bits for any number of threads") {
+  check_same_bits_for_any_threads([] {
+    const Mask2FormerPrediction prediction = random_prediction(3, 9, 6, DType::f32);
+    const Mask2FormerLoss loss = run(prediction, labels_of({{0, 1, 3, 5}, {}, {2, 4}}), small_options(6));
+    backward(total_of(loss));
+    return std::vector{loss.cls.value(),        loss.mask.value(),     loss.dice.value(), loss.chosen,
+                       prediction.masks.grad(), prediction.cls.grad(), loss.cost[0]};
+  });
+}
+
+TEST_CASE("points: another key, image, layer or purpose gives other ones, all uniform in the unit square") {
+  std::vector<float> points(20000);
+  draw_points(point_key(RandomKey(1), 0, 0, "match"), 0, 10000, points.data());
+  double x = 0, y = 0, xy = 0;
+  for (std::size_t i = 0; i < points.size(); i += 2) {
+    CHECK((points[i] >= 0 && points[i] < 1 && points[i + 1] >= 0 && points[i + 1] < 1));
+    x += points[i], y += points[i + 1], xy += (points[i] - 0.5) * (points[i + 1] - 0.5);
+  }
+  CHECK(std::abs(x / 10000 - 0.5) < 0.012);  // four standard deviations
+  CHECK(std::abs(y / 10000 - 0.5) < 0.012);
+  CHECK(std::abs(xy / 10000) < 0.0034);
+  std::vector<float> part(20);
+  draw_points(point_key(RandomKey(1), 0, 0, "match"), 100, 10, part.data());
+  CHECK(std::equal(part.begin(), part.end(), points.begin() + 200));
+  std::set<float> firsts{points[0]};
+  for (const RandomKey& key : {point_key(RandomKey(2), 0, 0, "match"), point_key(RandomKey(1), 1, 0, "match"),
+                               point_key(RandomKey(1), 0, 1, "match"), point_key(RandomKey(1), 0, 0, "candidates")}) {
+    draw_points(key, 0, 1, part.data());
+    firsts.insert(part[0]);
+  }
+  CHECK(firsts.size() == 5);
+}
+
+TEST_CASE("mask2former_loss names what does not fit") {
+  const Mask2FormerLossOptions o = small_options(4);
+  const Tensor labels = labels_of({{0, 2}});
+  const Mask2FormerPrediction good = random_prediction(1, 3, 4, DType::f32);
+  CHECK_THROWS_WITH_AS(run({parameter(Tensor::zeros({1, 3, 4}, DType::f32)), good.masks}, labels, o),
+                       "[mask2former_loss] cls must have shape (N, Q, 5), got (1, 3, 4)", std::invalid_argument);
+  CHECK_THROWS_AS(run({good.cls, parameter(Tensor::zeros({1, 2, 6, 10}, DType::f32))}, labels, o),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(run({good.cls, parameter(Tensor::zeros({1, 3, 6, 10}, DType::f64))}, labels, o),
+                  std::invalid_argument);
+  Mask2FormerForced forced;
+  forced.assignment = {Tensor::from(std::vector<std::int64_t>{0, 0, -1}, {3})};
+  CHECK_THROWS_WITH_AS(run(good, labels, o, forced), doctest::Contains("different targets in [0, 2), got 0"),
+                       std::invalid_argument);
+  forced.assignment = {Tensor::from(std::vector<std::int64_t>{0, -1, -1}, {3})};
+  CHECK_THROWS_WITH_AS(run(good, labels, o, forced), doctest::Contains("must match 2 queries, got 1"),
+                       std::invalid_argument);
+}
+
+}  // namespace
