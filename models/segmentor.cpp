@@ -1,5 +1,6 @@
 #include "models/segmentor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "autograd/ops/shape.h"
@@ -10,7 +11,20 @@ namespace {
 
 SegmentorOptions resolved(SegmentorOptions options) {
   if (options.head.in_channels == 0) options.head.in_channels = options.vit.dim;
+  Mask2FormerOptions& m = options.mask2former;
+  if (m.in_channels == 0) m.in_channels = options.vit.dim;
+  m.recompute = m.recompute || options.recompute;
+  m.rein_queries = options.method == Method::rein && options.rein.link_token_to_query;
+  if (m.rein_queries && options.head_kind == HeadKind::mask2former) {
+    m.queries = options.rein.token_length;
+    options.rein.query_dims = m.feat_channels;
+  }
   return options;
+}
+
+std::unique_ptr<Head> head_of(const SegmentorOptions& options) {
+  if (options.head_kind == HeadKind::mask2former) return std::make_unique<Mask2Former>(options.mask2former);
+  return std::make_unique<SemanticFpn>(options.head);
 }
 
 std::unique_ptr<Adapter> adapter_of(const SegmentorOptions& options) {
@@ -39,11 +53,22 @@ std::string name_of(Method method) {
   }
 }
 
+HeadKind head_kind_of(const std::string& name) {
+  for (const HeadKind kind : {HeadKind::semantic_fpn, HeadKind::mask2former}) {
+    if (name_of(kind) == name) return kind;
+  }
+  fail("segmentor", "head must be semantic_fpn or mask2former, got \"", name, "\"");
+}
+
+std::string name_of(HeadKind kind) {
+  return kind == HeadKind::mask2former ? "mask2former" : "semantic_fpn";
+}
+
 Segmentor::Segmentor(const SegmentorOptions& options)
     : options_(resolved(options)),
       backbone_({.vit = options.vit, .out_indices = options.out_indices, .recompute = options.recompute},
-                adapter_of(options)),
-      head_(std::make_unique<SemanticFpn>(options_.head)) {
+                adapter_of(options_)),
+      head_(head_of(options_)) {
   options_.out_indices = backbone_.options().out_indices;
   child("backbone", backbone_);
   child("", *head_);
@@ -67,7 +92,9 @@ Tensor Segmentor::scores(const Tensor& images) const {
   const NoGrad no_grad;
   const nn::ForwardContext context;
   const std::int64_t height = images.size(1), width = images.size(2), p = options_.vit.patch;
-  const std::int64_t below = (p - height % p) % p, right = (p - width % p) % p;
+  // At least two patches a side: heads read a map at half the backbone's resolution.
+  const auto missing = [p](std::int64_t side) { return std::max(2 * p, (side + p - 1) / p * p) - side; };
+  const std::int64_t below = missing(height), right = missing(width);
   Variable whole = constant(images);
   const auto zeros = [&](const Shape& shape) { return constant(Tensor::zeros(shape, images.dtype())); };
   if (below > 0) whole = concat({whole, zeros(images.shape().with(1, below))}, 1);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/heads/mask2former.h"
 #include "models/heads/semantic_fpn.h"
 #include "models/vit/backbone.h"
 
@@ -20,13 +21,21 @@ enum class Method {
 Method method_of(const std::string& name);  // throws with the known names
 std::string name_of(Method method);
 
+enum class HeadKind { semantic_fpn, mask2former };
+HeadKind head_kind_of(const std::string& name);  // throws with the known names
+std::string name_of(HeadKind kind);
+
 struct SegmentorOptions {
   VitOptions vit{};
   std::vector<int> out_indices{};  // empty: the quarters
   Method method = Method::rein;
-  ReinOptions rein{};         // layers, dim and patch are taken from vit
-  SemanticFpnOptions head{};  // in_channels is taken from vit
-  bool recompute = false;     // run blocks again in backward instead of keeping their values
+  ReinOptions rein{};  // layers, dim and patch are taken from vit
+  HeadKind head_kind = HeadKind::semantic_fpn;
+  SemanticFpnOptions head{};  // of semantic_fpn; in_channels is taken from vit
+  // in_channels is taken from vit. With Rein and link_token_to_query, Rein's queries are the head's: rein_queries is
+  // set, `queries` becomes token_length, and query_dims becomes feat_channels.
+  Mask2FormerOptions mask2former{};
+  bool recompute = false;  // run blocks (and the layers of Mask2Former) again in backward instead of keeping values
 };
 
 class Segmentor final : public nn::Module {
@@ -39,7 +48,7 @@ class Segmentor final : public nn::Module {
   Losses loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
               const LossScope& scope = {}) const;
   // Class scores at the images' size, (N, H, W, K), in eval mode without recording. Images that are not whole
-  // patches are padded with zeros at the bottom and right, and the scores cut again.
+  // patches, or less than two patches a side, are padded with zeros at the bottom and right, and the scores cut again.
   Tensor scores(const Tensor& images) const;
 
   const SegmentorOptions& options() const { return options_; }

@@ -68,6 +68,7 @@ void verify_resize(const GoldenFile& file, Comparison& compare);
 void verify_adamw(const GoldenFile& file, Comparison& compare);
 void verify_cv_transforms(const GoldenFile& file, Comparison& compare);
 void verify_vfm(const GoldenFile& file, Comparison& compare);
+void verify_mask2former_head(const GoldenFile& file, Comparison& compare);
 void verify_mask2former_loss(const GoldenFile& file, Comparison& compare);
 void verify_large_vit_block(const GoldenFile& file, Comparison& compare);
 void verify_large_semantic_fpn_head(const GoldenFile& file, Comparison& compare);

@@ -3,6 +3,7 @@
 #include "autograd/ops/shape.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
+#include "train/verify_mask2former.h"
 
 namespace rein::train {
 
@@ -73,12 +74,19 @@ models::VitOptions vit_options(const GoldenConfig& config) {
 
 models::SegmentorOptions segmentor_options(const GoldenConfig& config) {
   const GoldenConfig head = config.object("head"), backbone = config.object("backbone");
-  if (head.text("head") != "FPNHead") throw NotBuilt(head.text("head"));
+  const bool fpn = head.text("head") == "FPNHead";
   models::SegmentorOptions o;
   o.vit = vit_options(backbone);
   o.out_indices = to_ints(backbone.integers("out_indices"));
   o.method = models::Method::rein;
   o.rein = rein_options(config.object("rein"));
+  if (!fpn) {
+    o.head_kind = models::HeadKind::mask2former;
+    o.mask2former = mask2former_options(head);
+    o.mask2former.factors = backbone.numbers("output_scales");
+    if (o.mask2former.rein_queries != o.rein.link_token_to_query) throw NotBuilt("Rein with queries for nobody");
+    return o;
+  }
   const GoldenConfig neck = config.object("neck");
   o.head.factors = backbone.numbers("output_scales");
   o.head.fpn_channels = neck.integer("out_channels");

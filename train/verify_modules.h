@@ -23,7 +23,7 @@ void backward_case(const GoldenFile& file, DType dtype, const std::vector<NamedO
 
 models::ReinOptions rein_options(const GoldenConfig& config);
 models::VitOptions vit_options(const GoldenConfig& config);
-// "system" cases (sections 10 and 11): backbone, Rein, neck and head. NotBuilt for other heads.
+// "system" cases (sections 10 and 11): backbone, Rein, neck and head; FPN or Mask2Former.
 models::SegmentorOptions segmentor_options(const GoldenConfig& config);
 
 std::int64_t mlp_hidden(const GoldenConfig& config, std::int64_t dim);  // mlp_ratio need not be whole

@@ -3,11 +3,13 @@
 #include <map>
 #include <set>
 
+#include "models/heads/feature_pyramid.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
 #include "train/param_groups.h"
 #include "train/schedule.h"
+#include "train/verify_mask2former.h"
 #include "train/verify_modules.h"
 
 namespace rein::train {
@@ -37,15 +39,26 @@ void check_rules(const GoldenConfig& config, models::Segmentor& model, Compariso
 // What the head's classifier sees at step 0, for finding errors.
 void check_first_maps(const GoldenFile& file, const models::Segmentor& model, const nn::ForwardContext& context,
                       Comparison& compare) {
-  const auto* fpn = dynamic_cast<const models::SemanticFpn*>(&model.head());
-  if (fpn == nullptr || file.names("out.step0.feat.").empty()) return;
+  if (file.names("out.step0.").empty()) return;
   const NoGrad no_grad;
   const models::HeadInput input = model.features(constant(file.map("in.image.0", compare.dtype())), context);
-  const std::vector<Variable> maps = fpn->neck()(input.features);
+  std::vector<Variable> maps;
+  if (const auto* fpn = dynamic_cast<const models::SemanticFpn*>(&model.head())) {
+    maps = fpn->neck()(input.features);
+  } else if (const auto* head = dynamic_cast<const models::Mask2Former*>(&model.head())) {
+    maps = models::feature_pyramid(input.features, head->options().factors);
+    const models::Mask2FormerOutput out = head->net()(input, true, head->decisions().attention_mask);
+    for (std::size_t l = 0; l < out.cls.size(); ++l) {
+      const std::string name = "out.step0.cls." + std::to_string(l);
+      if (file.has(name)) compare.check(name, out.cls[l].value());
+    }
+  }
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const std::string name = "out.step0.feat." + std::to_string(i);
     if (file.has(name)) compare.check_map(name, maps[i].value());
   }
+  if (file.has("out.step0.queries"))
+    compare.check("out.step0.queries", input.queries ? input.queries.value() : Tensor{});
 }
 
 }  // namespace
@@ -79,6 +92,10 @@ void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare) {
   for (std::int64_t s = 0; s < steps; ++s) {
     const std::string batch = std::to_string(s % batches);
     const nn::ForwardContext context{.training = true, .key = RandomKey(), .first_sample = 0};
+    if (auto* head = dynamic_cast<models::Mask2Former*>(&model.head()))
+      head->decide(trajectory_decisions(file, compare, s, s % batches,
+                                        static_cast<std::size_t>(head->options().decoder_layers + 1),
+                                        file.shape("in.labels." + batch)[0]));
     if (s == 0) check_first_maps(file, model, context, compare);
     const models::Losses losses =
         model.loss(context, file.map("in.image." + batch, dtype), file.tensor("in.labels." + batch));

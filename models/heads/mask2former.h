@@ -97,6 +97,7 @@ class Mask2Former final : public Head {
   const Mask2FormerOptions& options() const { return options_; }
   // For recorded cases; applies to every later call.
   void decide(Mask2FormerDecisions decisions) { decisions_ = std::move(decisions); }
+  const Mask2FormerDecisions& decisions() const { return decisions_; }
 
  private:
   Mask2FormerOptions options_;
