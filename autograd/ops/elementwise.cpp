@@ -78,8 +78,15 @@ void mul_broadcast_vjp(const MulBroadcastSaved& s, GradContext& g) {
 
 }  // namespace
 
+// y > 0 exactly where x > 0, so the output is kept in the place of the input: a layer that follows keeps it as well.
 Variable relu(const Variable& x) {
-  return unary(ops::Unary::relu, x);
+  const Tensor y = ops::unary(ops::Unary::relu, x.value());
+  return record(
+      "relu", {x}, y,
+      [&](Saver& save) {
+        return UnarySaved{ops::Unary::relu, save(y)};
+      },
+      unary_vjp);
 }
 Variable gelu(const Variable& x) {
   return unary(ops::Unary::gelu, x);

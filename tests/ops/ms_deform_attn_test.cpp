@@ -48,6 +48,23 @@ Tensor locations_between_centres(const Sizes& s, RandomKey key, DType dtype = DT
   return rounded;
 }
 
+// As in the encoder of a pixel decoder: a query is a token and looks around itself, up to four pixels on each level.
+CaseInput own_location_input(const Sizes& s) {
+  const auto make = [s](RandomKey key) {
+    Tensor offsets = random_uniform(key, s.locations(), -4, 4, DType::f64);
+    Tensor reference = Tensor::empty({s.n, s.queries, s.level_count(), 2}, DType::f64);
+    double* to = reference.mutable_data<double>();
+    for (const auto& l : s.levels)
+      for (std::int64_t token = 0; token < l.height * l.width; ++token)
+        for (std::int64_t level = 0; level < s.level_count(); ++level) {
+          *to++ = (static_cast<double>(token % l.width) + 0.5) / static_cast<double>(l.width);
+          *to++ = (static_cast<double>(token / l.width) + 0.5) / static_cast<double>(l.height);
+        }
+    return ops::sampling_locations(offsets, reference, s.levels);
+  };
+  return {.name = "locations", .make = make};
+}
+
 CaseInput location_input(const Sizes& s) {
   return {.name = "locations", .make = [s](RandomKey key) { return locations_between_centres(s, key); }};
 }
@@ -71,7 +88,7 @@ const Cases cases("ms_deform_attn", [](CaseList& list) {
   const Sizes real{1, 5376, 8, 32, 4, {{16, 16}, {32, 32}, {64, 64}}};
   const double taps = 4.0 * static_cast<double>(real.weights().count());
   list.add({.label = real.text(),
-            .inputs = {normal("value", real.value()), location_input(real), normal("weights", real.weights())},
+            .inputs = {normal("value", real.value()), own_location_input(real), normal("weights", real.weights())},
             .run = [real](Vars v) { return Outs{ms_deform_attn(v[0], real.levels, v[1], v[2])}; },
             .bench_only = true,
             .flops = 2 * 32 * taps,
