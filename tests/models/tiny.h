@@ -32,6 +32,24 @@ inline models::ReinOptions tiny_rein() {
   return rein;
 }
 
+inline models::Mask2FormerOptions tiny_mask2former() {
+  models::Mask2FormerOptions head;
+  head.feat_channels = 8;
+  head.out_channels = 7;
+  head.classes = 5;
+  head.queries = 6;
+  head.pixel_layers = 1;
+  head.pixel_heads = 2;
+  head.pixel_points = 2;
+  head.pixel_ffn = 10;
+  head.gn_groups = 2;
+  head.decoder_layers = 4;
+  head.decoder_heads = 2;
+  head.decoder_ffn = 12;
+  head.loss.points = 24;
+  return head;
+}
+
 inline models::SegmentorOptions tiny_segmentor(models::Method method) {
   models::SegmentorOptions options;
   options.vit = tiny_vit();
@@ -47,6 +65,15 @@ inline models::SegmentorOptions tiny_segmentor(models::Method method) {
   options.head.head_groups = 2;
   options.head.classes = 5;
   options.head.dropout = 0;
+  return options;
+}
+
+// Rein's queries are the head's.
+inline models::SegmentorOptions tiny_mask2former_segmentor(models::Method method) {
+  models::SegmentorOptions options = tiny_segmentor(method);
+  options.rein.link_token_to_query = true;
+  options.head_kind = models::HeadKind::mask2former;
+  options.mask2former = tiny_mask2former();
   return options;
 }
 
