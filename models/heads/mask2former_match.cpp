@@ -1,6 +1,7 @@
 #include "models/heads/mask2former_match.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "tensor/error.h"
@@ -98,10 +99,17 @@ RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const
 }
 
 void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::uint64_t bits = key.bits(static_cast<std::uint64_t>(first + i));
-    points[2 * i] = static_cast<float>(bits >> 40) * 0x1p-24f;
-    points[2 * i + 1] = static_cast<float>((bits >> 16) & 0xFFFFFF) * 0x1p-24f;
+  const std::array<std::uint32_t, 2> seed{static_cast<std::uint32_t>(key.key()),
+                                          static_cast<std::uint32_t>(key.key() >> 32)};
+  const auto low = static_cast<std::uint32_t>(key.stream()), high = static_cast<std::uint32_t>(key.stream() >> 32);
+  std::array<std::uint32_t, 4> block{};
+  for (std::int64_t i = first; i < first + count; ++i, points += 2) {
+    const auto pair = static_cast<std::uint64_t>(i / 2);
+    if (i % 2 == 0 || i == first)
+      block = philox({static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32), low, high}, seed);
+    const std::size_t half = i % 2 == 0 ? 0 : 2;
+    points[0] = static_cast<float>(block[half] >> 8) * 0x1p-24f;
+    points[1] = static_cast<float>(block[half + 1] >> 8) * 0x1p-24f;
   }
 }
 

@@ -16,10 +16,9 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
                        const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const Mask2FormerForced& forced);
 
-// The stream of one image's points for one prediction: what is "match", "candidates" or "random". Point i takes both
-// coordinates from element i, 24 bits each.
+// The stream of one image's points for one prediction; `what` is "match", "candidates" or "random".
 RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const char* what);
-// count points from element `first` on, as x, y pairs.
+// Points first .. first + count of a stream, as x, y pairs: 24 bits per coordinate, two points per Philox block.
 void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points);
 
 }  // namespace rein::models

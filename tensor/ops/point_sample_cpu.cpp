@@ -1,12 +1,13 @@
 // A map is copied into a frame of zeros first: then the four pixels of every point exist, none needs a test, and pixels
 // outside are exact zeros. Points are turned into (place in the frame, fractions) once, and once for all rows when they
-// share them; the loops over points are plain and left to the compiler's vectoriser (gathers on AVX2 and AVX-512).
+// share them.
 // Work is cut by rows (forward) and maps (backward): each is owned by one task, which adds in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/point_sample_cpu.cpp"
 #include "tensor/ops/point_sample_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "tensor/ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
@@ -31,16 +32,27 @@ void find_places(const float* __restrict points, std::int64_t count, std::int32_
   }
 }
 
+// The pixels at `place`, as a vector.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> gather(D d, const T* frame, const std::int32_t* place) {
+  const hn::RebindToSigned<D> di;
+  if constexpr (sizeof(T) == 4)
+    return hn::GatherIndex(d, frame, hn::LoadU(di, place));
+  else
+    return hn::GatherIndex(d, frame, hn::PromoteTo(di, hn::LoadU(hn::Rebind<std::int32_t, D>(), place)));
+}
+
 template <class T>
-void read_points(const T* __restrict frame, std::int32_t pitch, const std::int32_t* __restrict place,
-                 const T* __restrict fx, const T* __restrict fy, std::int64_t count, T* __restrict out) {
-  for (std::int64_t p = 0; p < count; ++p) {
-    const std::int32_t at = place[p];
-    const T x1 = fx[p], y1 = fy[p], x0 = T(1) - x1, y0 = T(1) - y1;
-    const T top = frame[at] * x0 + frame[at + 1] * x1;
-    const T bottom = frame[at + pitch] * x0 + frame[at + pitch + 1] * x1;
-    out[p] = top * y0 + bottom * y1;
-  }
+void read_points(const T* frame, std::int32_t pitch, const std::int32_t* place, const T* fx, const T* fy,
+                 std::int64_t count, T* out) {
+  for_each_lane(hn::ScalableTag<T>(), count, [&](auto d, std::int64_t p) {
+    const auto one = hn::Set(d, T(1)), x1 = load(d, fx + p), y1 = load(d, fy + p);
+    const auto x0 = hn::Sub(one, x1), y0 = hn::Sub(one, y1);
+    const auto top = hn::MulAdd(gather(d, frame, place + p), x0, hn::Mul(gather(d, frame + 1, place + p), x1));
+    const T* below = frame + pitch;
+    const auto bottom = hn::MulAdd(gather(d, below, place + p), x0, hn::Mul(gather(d, below + 1, place + p), x1));
+    store(hn::MulAdd(top, y0, hn::Mul(bottom, y1)), d, out + p);
+  });
 }
 
 template <class T>
@@ -80,8 +92,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/ops/dispatch_cpu.h"
@@ -225,23 +239,37 @@ void sample_label_classes(const Label* labels, std::int64_t h, std::int64_t w, c
   });
 }
 
+// |x| as an unsigned number of the same order; NaN as infinity.
+template <class T>
+auto magnitude(T x) {
+  using U = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const U bits = std::bit_cast<U>(std::abs(x)), infinity = std::bit_cast<U>(std::numeric_limits<T>::infinity());
+  return std::min(bits, infinity);
+}
+
+// A histogram over exponent and leading digits finds the bin that the last taken element is in; only that bin's
+// elements are compared. Then one pass takes all below it and, of those equal to it, the first ones.
 template <class T>
 void smallest_magnitudes(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t count, std::int64_t* indices) {
   if (count == 0) return;
+  constexpr int shift = sizeof(T) == 4 ? 20 : 52;
   parallel_for(rows, [&](std::int64_t r) {
-    std::vector<T> size(at(cols));
-    for (std::int64_t i = 0; i < cols; ++i) {
-      const T v = std::abs(x[r * cols + i]);
-      size[at(i)] = v == v ? v : std::numeric_limits<T>::infinity();
-    }
-    std::vector<T> sorted = size;
-    std::nth_element(sorted.begin(), sorted.begin() + (count - 1), sorted.end());
-    const T last = sorted[at(count - 1)];
-    // All below the last one that is taken; of those equal to it, as many as fit, from the lowest index on.
-    std::int64_t equal = count - std::count_if(size.begin(), size.end(), [&](T v) { return v < last; });
+    const T* row = x + r * cols;
+    std::array<std::int64_t, 2048> bins{};
+    for (std::int64_t i = 0; i < cols; ++i) ++bins[magnitude(row[i]) >> shift];
+    std::size_t bin = 0;
+    std::int64_t left = count;  // to be taken from `bin` on
+    while (left > bins[bin]) left -= bins[bin++];
+    std::vector<decltype(magnitude(T(0)))> inside;
+    inside.reserve(at(bins[bin]));
+    for (std::int64_t i = 0; i < cols; ++i)
+      if ((magnitude(row[i]) >> shift) == bin) inside.push_back(magnitude(row[i]));
+    std::nth_element(inside.begin(), inside.begin() + (left - 1), inside.end());
+    const auto last = inside[at(left - 1)];
+    std::int64_t equal = left - std::count_if(inside.begin(), inside.end(), [&](auto v) { return v < last; });
     std::int64_t* to = indices + r * count;
     for (std::int64_t i = 0; i < cols; ++i) {
-      const T v = size[at(i)];
+      const auto v = magnitude(row[i]);
       if (v < last || (v == last && equal-- > 0)) *to++ = i;
     }
   });

@@ -242,8 +242,8 @@ TEST_CASE("points: another key, image, layer or purpose gives other ones, all un
   CHECK(std::abs(y / 10000 - 0.5) < 0.012);
   CHECK(std::abs(xy / 10000) < 0.0034);
   std::vector<float> part(20);
-  draw_points(point_key(RandomKey(1), 0, 0, "match"), 100, 10, part.data());
-  CHECK(std::equal(part.begin(), part.end(), points.begin() + 200));
+  draw_points(point_key(RandomKey(1), 0, 0, "match"), 101, 10, part.data());
+  CHECK(std::equal(part.begin(), part.end(), points.begin() + 202));
   std::set<float> firsts{points[0]};
   for (const RandomKey& key : {point_key(RandomKey(2), 0, 0, "match"), point_key(RandomKey(1), 1, 0, "match"),
                                point_key(RandomKey(1), 0, 1, "match"), point_key(RandomKey(1), 0, 0, "candidates")}) {
