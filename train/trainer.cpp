@@ -169,8 +169,9 @@ class Run {
                                                 .child(static_cast<std::uint64_t>(step_)),
                                      .first_sample = first};
     const double start = now();
-    const models::Losses losses = built_.model->loss(
-        context, batch.images.rows(first, end), batch.labels.rows(first, end), {.total_pixels = batch.labels.count()});
+    const models::Losses losses =
+        built_.model->loss(context, batch.images.rows(first, end), batch.labels.rows(first, end),
+                           built_.model->head().scope(batch.labels));
     const double middle = now();
     backward(losses.total);
     report.forward += middle - start;
