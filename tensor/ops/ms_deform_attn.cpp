@@ -48,21 +48,32 @@ bool reference_forced() {
   return forced_kernel("ms_deform_attn") == "reference";
 }
 
+// The kernels' view of the tensors, with the levels spread out over a head's points.
 template <class T>
-cpu::DeformInput<T> input_of(const Tensor& value, const std::vector<cpu::DeformLevel>& levels, const Tensor& locations,
-                             const Tensor& weights) {
-  return {.value = value.data<T>(),
-          .locations = locations.data<T>(),
-          .weights = weights.data<T>(),
-          .level = levels.data(),
-          .images = value.size(0),
-          .tokens = value.size(1),
-          .queries = locations.size(1),
-          .heads = locations.size(2),
-          .width = value.size(2) / locations.size(2),
-          .levels = locations.size(3),
-          .points = locations.size(4)};
-}
+struct Input {
+  Input(const Tensor& value, const std::vector<LevelShape>& levels, const Tensor& locations, const Tensor& weights) {
+    for (const cpu::DeformLevel& level : placed(levels))
+      for (std::int64_t p = 0; p < locations.size(4); ++p) {
+        level_of_point.push_back(level);
+        size.insert(size.end(), {static_cast<T>(level.width), static_cast<T>(level.height)});
+      }
+    view = {.value = value.data<T>(),
+            .locations = locations.data<T>(),
+            .weights = weights.data<T>(),
+            .level = level_of_point.data(),
+            .size = size.data(),
+            .images = value.size(0),
+            .tokens = value.size(1),
+            .queries = locations.size(1),
+            .heads = locations.size(2),
+            .width = value.size(2) / locations.size(2),
+            .levels = locations.size(3),
+            .points = locations.size(4)};
+  }
+  std::vector<cpu::DeformLevel> level_of_point;
+  std::vector<T> size;
+  cpu::DeformInput<T> view;
+};
 
 template <class T>
 T* data_or_null(Tensor& t) {
@@ -87,9 +98,9 @@ Tensor ms_deform_attn(const Tensor& value, const std::vector<LevelShape>& levels
   check("ms_deform_attn", value, levels, locations, weights);
   if (reference_forced()) return ms_deform_attn_reference(value, levels, locations, weights);
   Tensor out = Tensor::empty({value.size(0), locations.size(1), value.size(2)}, value.dtype(), value.device());
-  const auto places = placed(levels);
   dispatch_real("ms_deform_attn", value.dtype(), [&]<class T>() {
-    cpu::ms_deform_attn<T>(input_of<T>(value, places, locations, weights), out.mutable_data<T>());
+    const Input<T> input(value, levels, locations, weights);
+    cpu::ms_deform_attn<T>(input.view, out.mutable_data<T>());
   });
   return out;
 }
@@ -107,11 +118,10 @@ MsDeformAttnGrads ms_deform_attn_backward(const Tensor& grad_out, const Tensor& 
   if (wants.value) grads.value = Tensor::empty_like(value);
   if (wants.locations) grads.locations = Tensor::empty_like(locations);
   if (wants.weights) grads.weights = Tensor::empty_like(weights);
-  const auto places = placed(levels);
   dispatch_real("ms_deform_attn_backward", value.dtype(), [&]<class T>() {
-    cpu::ms_deform_attn_backward<T>(input_of<T>(value, places, locations, weights), grad_out.data<T>(),
-                                    data_or_null<T>(grads.value), data_or_null<T>(grads.locations),
-                                    data_or_null<T>(grads.weights));
+    const Input<T> input(value, levels, locations, weights);
+    cpu::ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), data_or_null<T>(grads.value),
+                                    data_or_null<T>(grads.locations), data_or_null<T>(grads.weights));
   });
   return grads;
 }

@@ -13,9 +13,22 @@ namespace rein::ops::cpu::HWY_NAMESPACE {
 
 constexpr std::int64_t points_at_once = 64;  // what a tap list holds
 
-HWY_INLINE std::int64_t floor_of(double x) {
-  const auto i = static_cast<std::int64_t>(x);
-  return i - (x < static_cast<double>(i));
+// Pixel coordinates of some points of one query and head, x and y in turn.
+template <class T>
+struct Points {
+  T at[2 * points_at_once], floor[2 * points_at_once], fraction[2 * points_at_once];
+};
+
+template <class T>
+HWY_INLINE void place_points(const T* location, const T* size, std::int64_t count, Points<T>& points) {
+  const hn::ScalableTag<T> d;
+  for_each_lane(d, 2 * count, [&](auto v, std::int64_t i) {
+    const auto at = hn::Sub(hn::Mul(load(v, location + i), load(v, size + i)), hn::Set(v, T(0.5)));
+    const auto floor = hn::Floor(at);
+    store(at, v, points.at + i);
+    store(floor, v, points.floor + i);
+    store(hn::Sub(at, floor), v, points.fraction + i);
+  });
 }
 
 // The four pixels around a point. Corner k: x0 + (k & 1), y0 + (k >> 1). `pixel` of a corner outside of the map is some
@@ -29,13 +42,12 @@ struct Cell {
 
 // False: all four corners are outside. A NaN coordinate is a cell with NaN fractions.
 template <class T>
-HWY_INLINE bool find_cell(const T* location, const DeformLevel& level, Cell<T>& cell) {
-  const T x = location[0] * static_cast<T>(level.width) - T(0.5);
-  const T y = location[1] * static_cast<T>(level.height) - T(0.5);
+HWY_INLINE bool find_cell(const Points<T>& points, std::int64_t i, const DeformLevel& level, Cell<T>& cell) {
+  const T x = points.at[2 * i], y = points.at[2 * i + 1];
   std::int64_t x0 = 0, y0 = 0;
   if (x > T(-1) && x < static_cast<T>(level.width) && y > T(-1) && y < static_cast<T>(level.height)) {
-    x0 = floor_of(static_cast<double>(x)), y0 = floor_of(static_cast<double>(y));
-    cell.fx = x - static_cast<T>(x0), cell.fy = y - static_cast<T>(y0);
+    x0 = static_cast<std::int64_t>(points.floor[2 * i]), y0 = static_cast<std::int64_t>(points.floor[2 * i + 1]);
+    cell.fx = points.fraction[2 * i], cell.fy = points.fraction[2 * i + 1];
   } else if (x == x && y == y) {
     return false;
   } else {
@@ -95,6 +107,7 @@ void forward_queries(const DeformInput<T>& in, std::int64_t image, std::int64_t 
   const std::int64_t channels = in.heads * in.width, per_head = in.levels * in.points;
   const T* value = in.value + image * in.tokens * channels + head * in.width;
   TapList<T> taps;
+  Points<T> points;
   Cell<T> cell{};
   for (std::int64_t q = begin; q < end; ++q) {
     const std::int64_t row = image * in.queries + q, first = (row * in.heads + head) * per_head;
@@ -102,9 +115,10 @@ void forward_queries(const DeformInput<T>& in, std::int64_t image, std::int64_t 
     for (std::int64_t c = 0; c < in.width; ++c) to[c] = T(0);
     for (std::int64_t i = 0; i < per_head;) {
       taps.count = 0;
-      const std::int64_t stop = i + points_at_once < per_head ? i + points_at_once : per_head;
-      for (; i < stop; ++i) {
-        if (!find_cell(in.locations + 2 * (first + i), in.level[i / in.points], cell)) continue;
+      const std::int64_t count = i + points_at_once < per_head ? points_at_once : per_head - i;
+      place_points(in.locations + 2 * (first + i), in.size + 2 * i, count, points);
+      for (std::int64_t p = 0; p < count; ++p, ++i) {
+        if (!find_cell(points, p, in.level[i], cell)) continue;
         T b[4];
         bilinear_weights(cell, b);
         for (int k = 0; k < 4; ++k) {
@@ -116,6 +130,26 @@ void forward_queries(const DeformInput<T>& in, std::int64_t image, std::int64_t 
       add_taps(value, taps, in.width, to);
     }
   }
+}
+
+// Sums of the lanes of four vectors: neighbours are added until each vector is one lane, all four in one go.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE void four_sums(D d, V s0, V s1, V s2, V s3, T* sum) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) >= 4) {
+    const auto pairs = [&](V lower, V upper) {
+      return hn::Add(hn::ConcatEven(d, upper, lower), hn::ConcatOdd(d, upper, lower));
+    };
+    V all = pairs(pairs(s0, s1), pairs(s2, s3));
+    for (std::size_t left = hn::MaxLanes(D()); left > 4; left /= 2) all = pairs(all, all);
+    T lanes[hn::MaxLanes(D())];
+    store(all, d, lanes);
+    for (int k = 0; k < 4; ++k) sum[k] = lanes[k];
+    return;
+  }
+#endif
+  sum[0] = hn::GetLane(hn::SumOfLanes(d, s0)), sum[1] = hn::GetLane(hn::SumOfLanes(d, s1));
+  sum[2] = hn::GetLane(hn::SumOfLanes(d, s2)), sum[3] = hn::GetLane(hn::SumOfLanes(d, s3));
 }
 
 // The products of grad_out with the four corners.
@@ -131,8 +165,7 @@ HWY_INLINE void corner_dots(const T* grad_out, const T* value, const std::int64_
     s0 = hn::MulAdd(g, load(d, v0 + c), s0), s1 = hn::MulAdd(g, load(d, v1 + c), s1);
     s2 = hn::MulAdd(g, load(d, v2 + c), s2), s3 = hn::MulAdd(g, load(d, v3 + c), s3);
   }
-  dot[0] = hn::GetLane(hn::SumOfLanes(d, s0)), dot[1] = hn::GetLane(hn::SumOfLanes(d, s1));
-  dot[2] = hn::GetLane(hn::SumOfLanes(d, s2)), dot[3] = hn::GetLane(hn::SumOfLanes(d, s3));
+  four_sums(d, s0, s1, s2, s3, dot);
   for (; c < width; ++c) {
     dot[0] += grad_out[c] * v0[c], dot[1] += grad_out[c] * v1[c];
     dot[2] += grad_out[c] * v2[c], dot[3] += grad_out[c] * v3[c];
@@ -148,14 +181,20 @@ void backward_queries(const DeformInput<T>& in, const T* grad_out, std::int64_t 
   const std::int64_t base = image * in.tokens * channels + head * in.width;
   const T* value = in.value + base;
   T* to_value = grad_value != nullptr ? grad_value + base : nullptr;
+  Points<T> points;
   Cell<T> cell{};
   for (std::int64_t q = begin; q < end; ++q) {
     const std::int64_t row = image * in.queries + q, first = (row * in.heads + head) * per_head;
     const T* g = grad_out + row * channels + head * in.width;
-    for (std::int64_t i = first; i < first + per_head; ++i) {
-      const DeformLevel& level = in.level[(i - first) / in.points];
+    for (std::int64_t p = 0; p < per_head; ++p) {
+      if (p % points_at_once == 0) {
+        const std::int64_t count = p + points_at_once < per_head ? points_at_once : per_head - p;
+        place_points(in.locations + 2 * (first + p), in.size + 2 * p, count, points);
+      }
+      const std::int64_t i = first + p;
+      const DeformLevel& level = in.level[p];
       T grad_a = 0, grad_x = 0, grad_y = 0;
-      if (find_cell(in.locations + 2 * i, level, cell)) {
+      if (find_cell(points, p % points_at_once, level, cell)) {
         const T a = in.weights[i];
         T b[4];
         bilinear_weights(cell, b);

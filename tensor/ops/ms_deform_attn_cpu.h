@@ -15,7 +15,8 @@ struct DeformInput {
   const T* value;
   const T* locations;
   const T* weights;
-  const DeformLevel* level;
+  const DeformLevel* level;  // of each of a head's levels * points
+  const T* size;             // width and height of each of them
   std::int64_t images, tokens, queries, heads, width, levels, points;
 };
 
