@@ -65,9 +65,9 @@ void apply_isa_environment() {
 }
 
 void check_forced_kernels() {
-  static const std::vector<std::string> known = {"attention:reference", "attention:blocked",
-                                                 "feature_pyramid:reference", "ms_deform_attn:reference",
-                                                 "resize:reference"};
+  static const std::vector<std::string> known = {"attention:reference",      "attention:blocked",
+                                                 "attention_mask:reference", "feature_pyramid:reference",
+                                                 "ms_deform_attn:reference", "resize:reference"};
   const char* text = std::getenv("REIN_KERNEL");
   for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
     const auto comma = rest.find(',');

@@ -21,6 +21,9 @@ models::Mask2FormerOptions mask2former_options(const GoldenConfig& config) {
   o.rein_queries = head == "ReinMask2FormerHead";
   o.replace_query_feat = o.rein_queries && config.flag("replace_query_feat");
   o.pixel_layers = config.integer("pixel_layers");
+  // Layers are made before anything is bound: a number from outside must not decide how many without a bound.
+  if (o.pixel_layers < 0 || o.pixel_layers > 1000)
+    fail_runtime("verify", "config.pixel_layers must be 0 to 1000, got ", o.pixel_layers);
   o.pixel_heads = config.integer("pixel_heads");
   o.pixel_points = config.integer("pixel_points");
   o.pixel_ffn = config.integer("pixel_ffn");

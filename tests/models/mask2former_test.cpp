@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
 
@@ -113,6 +114,12 @@ TEST_CASE("resizing the mask features first blocks what resizing the masks block
         blocked_where_negative(ops::resize(full.view({12, 16, 24, 1}), ops::to_size(h, w)).view({2, 6, h * w}));
     CHECK(official.to_doubles() == masks[l].to_doubles());
   }
+  setenv("REIN_KERNEL", "attention_mask:reference", 1);
+  net(input, true, [&](std::int64_t layer, const Tensor& own) {
+    CHECK(own.to_doubles() == masks[static_cast<std::size_t>(layer)].to_doubles());
+    return own;
+  });
+  unsetenv("REIN_KERNEL");
 }
 
 TEST_CASE("scores are the sum over queries of class probability times mask, in chunks or at once") {
