@@ -26,7 +26,7 @@ struct ForwardContext {
 // How a parameter starts when no file provides it. Drawn in f64 from the parameter's path, then rounded.
 struct Init {
   enum class Kind { constant, uniform, normal, table } kind = Kind::constant;
-  double a = 0, b = 0;  // constant a | uniform [a, b) | mean a, standard deviation b
+  double a = 0, b = 0;                                  // constant a | uniform [a, b) | mean a, standard deviation b
   std::shared_ptr<const std::vector<double>> values{};  // table: every element, in the file's layout
 
   static Init constant(double value) { return {Kind::constant, value, 0}; }

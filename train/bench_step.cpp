@@ -29,7 +29,8 @@ models::SegmentorOptions segmentor_options(const BenchStepOptions& options) {
   segmentor.vit.grid_height = options.height / segmentor.vit.patch;
   segmentor.vit.grid_width = options.width / segmentor.vit.patch;
   segmentor.method = models::method_of(options.method);
-  segmentor.rein.link_token_to_query = false;
+  segmentor.head_kind = models::head_kind_of(options.head);
+  segmentor.rein.link_token_to_query = segmentor.head_kind == models::HeadKind::mask2former;
   segmentor.recompute = options.recompute;
   return segmentor;
 }

@@ -9,8 +9,9 @@
 namespace rein::train {
 
 struct BenchStepOptions {
-  std::string vit = "ti";       // ti, s, b, l
-  std::string method = "rein";  // freeze, full, rein
+  std::string vit = "ti";             // ti, s, b, l
+  std::string method = "rein";        // freeze, full, rein
+  std::string head = "semantic_fpn";  // or mask2former
   std::int64_t batch = 1, height = 512, width = 512;
   bool layer_scale = false;  // DINOv2-like blocks
   bool recompute = false;

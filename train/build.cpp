@@ -34,6 +34,8 @@ models::SegmentorOptions options_of(const Config& config, const models::VitOptio
   options.rein.shared_mlps = config.rein.shared_mlps;
   options.rein.use_softmax = config.rein.softmax;
   options.rein.scale_init = config.rein.scale;
+  options.head_kind = models::head_kind_of(config.model.head);
+  options.mask2former.classes = classes;
   options.head.fpn_channels = config.model.fpn_channels;
   options.head.head_channels = config.model.head_channels;
   options.head.head_groups = config.model.groups;

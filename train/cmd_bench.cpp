@@ -82,6 +82,7 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
     const json line{{"bench", "step"},
                     {"vit", options.vit},
                     {"method", options.method},
+                    {"head", options.head},
                     {"batch", options.batch},
                     {"height", options.height},
                     {"width", options.width},
@@ -104,8 +105,8 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
     return 0;
   }
   const double mib = 1024.0 * 1024.0;
-  std::printf("ViT-%s, %s, Semantic FPN, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(),
-              options.method.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.height),
+  std::printf("ViT-%s, %s, %s, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(), options.method.c_str(),
+              options.head.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.height),
               static_cast<long long>(options.width), isa_name().c_str(), thread_count());
   std::printf("  step              %8.3f s   (%.3f to %.3f over %d steps)\n", b.step.median, b.step.fastest,
               b.step.slowest, b.step.runs);
@@ -135,6 +136,7 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   auto step = std::make_shared<BenchStepOptions>();
   CLI::App* steps = bench->add_subcommand("step", "One training step and one inference, whole system");
   steps->add_option("--vit", step->vit, "ti, s, b or l")->check(CLI::IsMember({"ti", "s", "b", "l"}));
+  steps->add_option("--head", step->head, "semantic_fpn or mask2former");
   steps->add_option("--method", step->method, "freeze, full or rein");
   steps->add_option("--batch", step->batch)->check(CLI::PositiveNumber);
   steps->add_option("--height", step->height)->check(CLI::PositiveNumber);

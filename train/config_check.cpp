@@ -50,7 +50,7 @@ class Checker {
 void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
   k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
-  k.one_of({"semantic_fpn"}, "model.head", c.model.head);
+  k.one_of({"semantic_fpn", "mask2former"}, "model.head", c.model.head);
   k.within(0, max_channels, "model.heads", c.model.heads);
   k.within(0, max_side, "model.patch", c.model.patch);
   k.within(1, max_side, "model.image_size", c.model.image_size);
