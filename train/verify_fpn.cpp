@@ -24,17 +24,6 @@ models::SemanticFpnOptions options_of(const GoldenConfig& config, std::vector<do
   return o;
 }
 
-Tensor labels_of(const GoldenFile& file) {
-  if (file.has("in.labels")) return file.tensor("in.labels");
-  const GoldenConfig& config = file.config();
-  const GoldenConfig rule = config.object("label_rule");
-  const auto size = config.integers("label_size");
-  if (size.size() != 2) fail_runtime("verify", "config.label_size must be [h, w]");
-  return generated_labels(
-      {rule.integer("block"), rule.integer("count"), rule.integer("shift_per_image"), rule.number("ignore_below")},
-      file.generator_seed(), config.integer("batch"), size[0], size[1]);
-}
-
 // `inputs` are "feat" (a ready pyramid, factors 1) or "map" (backbone maps).
 void run(const GoldenFile& file, Comparison& compare, const std::string& inputs, std::vector<double> factors) {
   const DType dtype = compare.dtype();

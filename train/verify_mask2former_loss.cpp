@@ -5,7 +5,7 @@
 #include "models/heads/mask2former_loss.h"
 #include "tensor/error.h"
 #include "train/golden_generate.h"
-#include "train/verify.h"
+#include "train/verify_modules.h"
 
 namespace rein::train {
 namespace {
@@ -26,17 +26,6 @@ models::Mask2FormerLossOptions options_of(const GoldenConfig& config) {
   o.ignore = config.integer("ignore_index");
   if (config.number_or("dice_eps", 1) != 1) fail_runtime("verify", "config.dice_eps must be 1");
   return o;
-}
-
-Tensor labels_of(const GoldenFile& file) {
-  if (file.has("in.labels")) return file.tensor("in.labels");
-  const GoldenConfig& config = file.config();
-  const GoldenConfig rule = config.object("label_rule");
-  const auto size = config.integers("label_size");
-  if (size.size() != 2) fail_runtime("verify", "config.label_size must be [h, w]");
-  return generated_labels(
-      {rule.integer("block"), rule.integer("count"), rule.integer("shift_per_image"), rule.number("ignore_below")},
-      file.generator_seed(), config.integer("batch"), size[0], size[1]);
 }
 
 // rec.chosen.l, U8 (T, ceil(candidates / 8)): bit i % 8 of byte i / 8 says that candidate i is chosen -> i64 (T, U).

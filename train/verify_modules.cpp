@@ -3,6 +3,7 @@
 #include "autograd/ops/shape.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
+#include "train/golden_generate.h"
 #include "train/verify_mask2former.h"
 
 namespace rein::train {
@@ -33,6 +34,17 @@ void backward_case(const GoldenFile& file, DType dtype, const std::vector<NamedO
     fail_runtime("verify", "the file has ", file.names("cot.").size(),
                  " cotangents, outputs for them here: ", roots.size());
   backward(roots, cotangents);
+}
+
+Tensor labels_of(const GoldenFile& file) {
+  if (file.has("in.labels")) return file.tensor("in.labels");
+  const GoldenConfig& config = file.config();
+  const GoldenConfig rule = config.object("label_rule");
+  const auto size = config.integers("label_size");
+  if (size.size() != 2) fail_runtime("verify", "config.label_size must be [h, w]");
+  return generated_labels(
+      {rule.integer("block"), rule.integer("count"), rule.integer("shift_per_image"), rule.number("ignore_below")},
+      file.generator_seed(), config.integer("batch"), size[0], size[1]);
 }
 
 models::ReinOptions rein_options(const GoldenConfig& config) {

@@ -21,6 +21,9 @@ struct NamedOutput {
 };
 void backward_case(const GoldenFile& file, DType dtype, const std::vector<NamedOutput>& outputs);
 
+// The case's label maps, i64 (N, H, W): "in.labels", or made by config.label_rule (section 18).
+Tensor labels_of(const GoldenFile& file);
+
 models::ReinOptions rein_options(const GoldenConfig& config);
 models::VitOptions vit_options(const GoldenConfig& config);
 // "system" cases (sections 10 and 11): backbone, Rein, neck and head; FPN or Mask2Former.
