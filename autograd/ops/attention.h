@@ -11,6 +11,9 @@ struct AttentionOptions {
   // u8 (N, Lq, Lk), 1 = blocked, shared by all heads; null: none. A row with all keys blocked is an error of the caller
   // (its softmax is empty): open it first.
   Tensor blocked{};
+  // Decomposed relative positions, both or none: (2 h - 1, d) and (2 w - 1, d) for queries and keys that are one map of
+  // h x w places. Differentiable.
+  Variable rel_height{}, rel_width{};
 };
 
 // q (N, Lq, heads*d), k (N, Lk, heads*d), v (N, Lk, heads*dv) -> (N, Lq, heads*dv). Heads are consecutive channel

@@ -14,6 +14,25 @@ struct Sizes {
   double scale;
 };
 
+// Places along one axis of the map that a table of relative positions was made for.
+std::int64_t places(const Tensor& table) {
+  return (table.size(0) + 1) / 2;
+}
+
+void check_relative(const char* op, const Rows& q, const Rows& k, std::int64_t d, const AttentionOptions& options) {
+  const Tensor &height = options.rel_height, &width = options.rel_width;
+  require(height && width, op, "rel_height and rel_width come together or not at all");
+  const auto fits = [&](const Tensor& t) {
+    return t.rank() == 2 && t.size(0) % 2 == 1 && t.size(1) == d && t.dtype() == q.dtype();
+  };
+  require(fits(height) && fits(width), op, "rel_height and rel_width must be ", name_of(q.dtype()), " (2 h - 1, ", d,
+          ") and (2 w - 1, ", d, "), got ", name_of(height.dtype()), " ", height.shape(), " and ",
+          name_of(width.dtype()), " ", width.shape());
+  const std::int64_t count = places(height) * places(width);
+  require(q.rows == count && k.rows == count, op, "queries and keys must be the ", count, " places of a map of ",
+          places(height), " x ", places(width), ", got ", q.rows, " and ", k.rows);
+}
+
 Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options) {
   require(q && k && v, op, "needs q, k and v");
   const auto shapes = [&] { return concat_text("q is ", q.text(), ", k is ", k.text(), ", v is ", v.text()); };
@@ -30,6 +49,7 @@ Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const A
   require(std::isfinite(options.scale) && options.scale >= 0, op,
           "scale must be positive (or 0 for the usual one), got ", options.scale);
   const std::int64_t d = q.cols / heads;
+  if (options.rel_height || options.rel_width) check_relative(op, q, k, d, options);
   const double scale = options.scale == 0 ? 1.0 / std::sqrt(static_cast<double>(d)) : options.scale;
   return {q.batches, heads, q.rows, k.rows, d, v.cols / heads, scale};
 }
@@ -48,19 +68,24 @@ cpu::AttentionRows<T> mutable_pointers(Rows& rows) {
 template <class T>
 cpu::AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
                                 const AttentionOptions& options) {
-  return {pointers<T>(q),
-          pointers<T>(k),
-          pointers<T>(v),
-          s.batches,
-          s.heads,
-          s.lq,
-          s.lk,
-          s.d,
-          s.dv,
-          static_cast<T>(s.scale),
-          options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
-          {},
-          nullptr};
+  cpu::AttentionArgs<T> args{pointers<T>(q),
+                             pointers<T>(k),
+                             pointers<T>(v),
+                             s.batches,
+                             s.heads,
+                             s.lq,
+                             s.lk,
+                             s.d,
+                             s.dv,
+                             static_cast<T>(s.scale),
+                             options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
+                             {},
+                             nullptr};
+  if (options.rel_height) {
+    args.rel_height = options.rel_height.data<T>(), args.height = places(options.rel_height);
+    args.rel_width = options.rel_width.data<T>(), args.width = places(options.rel_width);
+  }
+  return args;
 }
 
 // True for the plain loops, false for the blocked kernels.
@@ -104,6 +129,12 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
   check_grad(grads.q, q, "q");
   check_grad(grads.k, k, "k");
   check_grad(grads.v, v, "v");
+  const auto like = [&](const Tensor& grad, const Tensor& x) {
+    return grad && x && grad.shape() == x.shape() && grad.dtype() == x.dtype();
+  };
+  const bool rel_wanted = grads.rel_height || grads.rel_width;
+  require(!rel_wanted || (like(grads.rel_height, options.rel_height) && like(grads.rel_width, options.rel_width)), op,
+          "the gradients of rel_height and rel_width must be like them, and come together");
   dispatch_real(op, q.dtype(), [&]<class T>() {
     auto args = arguments<T>(s, q, k, v, options);
     const std::int64_t pitch = s.heads * s.dv;
@@ -113,7 +144,9 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
     const cpu::AttentionGradArgs<T> to{{grad_out.data<T>(), pitch, s.lq * pitch},
                                        mutable_pointers<T>(grads.q),
                                        mutable_pointers<T>(grads.k),
-                                       mutable_pointers<T>(grads.v)};
+                                       mutable_pointers<T>(grads.v),
+                                       rel_wanted ? grads.rel_height.mutable_data<T>() : nullptr,
+                                       rel_wanted ? grads.rel_width.mutable_data<T>() : nullptr};
     use_reference() ? cpu::attention_reference_backward<T>(args, to) : cpu::attention_backward<T>(args, to);
   });
 }

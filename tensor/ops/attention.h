@@ -15,6 +15,11 @@ struct AttentionOptions {
   std::int64_t heads = 1;
   double scale = 0;  // of the logits; 0 means 1 / sqrt(head width)
   Tensor blocked{};  // u8 (N, Lq, Lk), not 0 = blocked, shared by all heads; null: none
+  // Decomposed relative positions (SAM), both tables or none, shared by all heads. Queries and keys then are one map of
+  // h x w places, row-major, and query (i, j) and key (k, l) add to their logit
+  //   q . rel_height[i - k + h - 1] + q . rel_width[j - l + w - 1]   with q unscaled.
+  Tensor rel_height{};  // (2 h - 1, d)
+  Tensor rel_width{};   // (2 w - 1, d)
 };
 
 struct AttentionOut {
@@ -26,9 +31,10 @@ struct AttentionOut {
 // qkv among them); heads are consecutive column groups. Lk must be at least 1.
 AttentionOut attention(const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options);
 
-// Where the gradients go; a null one is not wanted. They may be column ranges of one packed tensor.
+// Where the gradients go; a null one is not wanted. Rows may be column ranges of one packed tensor.
 struct AttentionGrads {
   Rows q, k, v;
+  Tensor rel_height{}, rel_width{};  // both or none
 };
 // grad_out like out.out; q, k, v and options as given to attention, out as made by it.
 void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, const Rows& v, const AttentionOut& out,

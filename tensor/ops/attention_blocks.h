@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tensor/ops/attention_cpu.h"
 #include "tensor/ops/attention_layout.h"
 #include "tensor/parallel.h"
 
@@ -21,6 +22,20 @@ struct AttentionPack {
 template <class T>
 void attention_pack(const AttentionPack<T>& pack);
 
+// The tables of relative positions of a map, one below the other, each from its last row to its first: the terms of a
+// query then lie in the order of the keys' rows and columns. Packed as one head's keys are.
+template <class T>
+struct RelativePositions {
+  const T *transposed = nullptr, *rows = nullptr;  // null: no relative positions
+  std::int64_t height = 0, width = 0;
+
+  std::int64_t count() const { return transposed == nullptr ? 0 : 2 * height - 1 + 2 * width - 1; }
+  std::int64_t pitch() const { return padded_keys(count()); }  // of a row of terms: 0 without positions
+};
+// `memory` keeps what the result points to.
+template <class T>
+RelativePositions<T> pack_relative(const AttentionArgs<T>& args, Tensor& memory);
+
 // A block of at most query_block queries of one head.
 template <class T>
 struct AttentionBlock {
@@ -33,6 +48,8 @@ struct AttentionBlock {
   T* out;
   std::int64_t out_pitch;
   T* log_sum_exp;
+  RelativePositions<T> rel;
+  std::int64_t first_query;  // place of the first query in the map
 };
 
 // A part of the queries of one head, for backward: writes grad_q, and this part's share of the gradients of k and v.
@@ -48,6 +65,9 @@ struct AttentionPart {
   T* grad_q;                    // null: not wanted, as the next two
   std::int64_t grad_q_pitch;
   T *sum_k, *sum_v;  // padded_keys x padded width; sum_k still lacks the factor `scale`
+  RelativePositions<T> rel;
+  std::int64_t first_query;
+  T* sum_rel;  // rel.pitch() x padded width, in the order of rel
 };
 
 // Heads packed at a time: enough tasks for every thread and few barriers, in memory that a last-level cache holds;

@@ -8,6 +8,7 @@
 #include "hwy/highway.h"
 #include "tensor/ops/attention_blocks.h"
 #include "tensor/ops/attention_kernels-inl.h"
+#include "tensor/ops/attention_relative-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
@@ -41,10 +42,17 @@ void run_forward(const AttentionBlock<T>& b, T* scratch) {
   T* out = q + query_block * width;
   pack_tile_rows(b.q, b.q_pitch, b.queries, b.d, q);
   multiply_panels(q, width, b.k_transposed, b.d, 0, b.lk, scores, ld, b.queries);
+  T* terms = out + query_block * width_v;
+  if (b.rel.count() > 0) relative_terms(b.rel, q, width, b.d, b.queries, terms);
   T sums[query_block];
   for (std::int64_t i = 0; i < b.queries; ++i) {
     const std::uint8_t* blocked = b.blocked != nullptr ? b.blocked + i * b.lk : nullptr;
-    b.log_sum_exp[i] = softmax_row(scores + i * ld, blocked, b.lk, b.scale, sums + i);
+    T scale = b.scale;
+    if (b.rel.count() > 0) {
+      add_relative(b.rel, terms + i * b.rel.pitch(), b.first_query + i, b.scale, 0, b.lk, scores + i * ld);
+      scale = T(1);
+    }
+    b.log_sum_exp[i] = softmax_row(scores + i * ld, blocked, b.lk, scale, sums + i);
   }
   for (std::int64_t j = 0; j < b.lk; j += value_block) {
     const std::int64_t keys = b.lk - j < value_block ? b.lk - j : value_block;
@@ -97,6 +105,26 @@ template void attention_pack(const AttentionPack<float>&);
 template void attention_pack(const AttentionPack<double>&);
 
 template <class T>
+RelativePositions<T> pack_relative(const AttentionArgs<T>& a, Tensor& memory) {
+  if (a.rel_height == nullptr) return {};
+  RelativePositions<T> rel{nullptr, nullptr, a.height, a.width};
+  const std::int64_t rows_height = 2 * a.height - 1, rows_width = 2 * a.width - 1, count = rows_height + rows_width;
+  const std::int64_t size = padded_keys(count) * padded(a.d);
+  memory = Tensor::empty({2 * size + count * a.d}, dtype_v<T>);
+  T* const transposed = memory.mutable_data<T>();
+  T* const reversed = transposed + 2 * size;
+  for (std::int64_t m = 0; m < rows_height; ++m)
+    std::copy_n(a.rel_height + (rows_height - 1 - m) * a.d, a.d, reversed + m * a.d);
+  for (std::int64_t m = 0; m < rows_width; ++m)
+    std::copy_n(a.rel_width + (rows_width - 1 - m) * a.d, a.d, reversed + (rows_height + m) * a.d);
+  attention_pack<T>({reversed, a.d, count, a.d, transposed, transposed + size});
+  rel.transposed = transposed, rel.rows = transposed + size;
+  return rel;
+}
+template RelativePositions<float> pack_relative(const AttentionArgs<float>&, Tensor&);
+template RelativePositions<double> pack_relative(const AttentionArgs<double>&, Tensor&);
+
+template <class T>
 void attention(const AttentionArgs<T>& a) {
   const std::int64_t heads = a.batches * a.heads;
   if (heads == 0 || a.lq == 0) return;
@@ -107,6 +135,8 @@ void attention(const AttentionArgs<T>& a) {
   T* const packed_k = memory.mutable_data<T>();
   T* const packed_v = packed_k + group * k_size;
   const std::int64_t blocks = (a.lq + query_block - 1) / query_block;
+  Tensor tables;
+  const RelativePositions<T> rel = pack_relative(a, tables);
   for (std::int64_t first = 0; first < heads; first += group) {
     const std::int64_t count = std::min(group, heads - first);
     parallel_for(2 * count, [&](std::int64_t task) {
@@ -132,7 +162,8 @@ void attention(const AttentionArgs<T>& a) {
       b.out = a.out.data + n * a.out.batch_pitch + row * a.out.row_pitch + h * a.dv;
       b.out_pitch = a.out.row_pitch;
       b.log_sum_exp = a.log_sum_exp + (first + i) * a.lq + row;
-      kernel(b, thread_scratch<T>(query_block * (keys + padded(a.d) + padded(a.dv))));
+      b.rel = rel, b.first_query = row;
+      kernel(b, thread_scratch<T>(query_block * (keys + padded(a.d) + padded(a.dv) + rel.pitch())));
     });
   }
 }

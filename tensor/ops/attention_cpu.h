@@ -20,12 +20,16 @@ struct AttentionArgs {
   const std::uint8_t* blocked;  // (batches, lq, lk) or null
   AttentionRows<T> out;         // written by forward, read by backward
   T* log_sum_exp;               // (batches, heads, lq), likewise
+  // Relative positions of a map of height x width = lq = lk places; null: none.
+  const T *rel_height = nullptr, *rel_width = nullptr;
+  std::int64_t height = 0, width = 0;
 };
 
 template <class T>
 struct AttentionGradArgs {
   AttentionRows<const T> out;
   AttentionRows<T> q, k, v;
+  T *rel_height = nullptr, *rel_width = nullptr;  // null: not wanted
 };
 
 template <class T>

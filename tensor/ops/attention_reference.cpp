@@ -24,6 +24,16 @@ T dot(const T* a, const U* b, std::int64_t count) {
   return sum;
 }
 
+// Row of the table of relative rows (columns) for query and key at these places of the map.
+template <class T>
+const T* relative_row(const AttentionArgs<T>& a, std::int64_t query, std::int64_t key) {
+  return a.rel_height + (query / a.width - key / a.width + a.height - 1) * a.d;
+}
+template <class T>
+const T* relative_column(const AttentionArgs<T>& a, std::int64_t query, std::int64_t key) {
+  return a.rel_width + (query % a.width - key % a.width + a.width - 1) * a.d;
+}
+
 // p (lq, lk): probabilities. log_sum_exp (lq) is written when `write` is set.
 template <class T>
 std::vector<T> probabilities(const AttentionArgs<T>& a, std::int64_t n, std::int64_t h, T* log_sum_exp) {
@@ -35,8 +45,11 @@ std::vector<T> probabilities(const AttentionArgs<T>& a, std::int64_t n, std::int
     T top = -std::numeric_limits<T>::infinity();
     for (std::int64_t j = 0; j < a.lk; ++j) {
       const bool blocked = a.blocked != nullptr && a.blocked[(n * a.lq + i) * a.lk + j] != 0;
-      row[j] = blocked ? -std::numeric_limits<T>::infinity()
-                       : a.scale * dot(q + i * a.q.row_pitch, k + j * a.k.row_pitch, a.d);
+      const T* query = q + i * a.q.row_pitch;
+      row[j] = a.scale * dot(query, k + j * a.k.row_pitch, a.d);
+      if (a.rel_height != nullptr)
+        row[j] += dot(query, relative_row(a, i, j), a.d) + dot(query, relative_column(a, i, j), a.d);
+      if (blocked) row[j] = -std::numeric_limits<T>::infinity();
       top = std::max(top, row[j]);
     }
     T sum = 0;
@@ -69,9 +82,16 @@ void attention_reference(const AttentionArgs<T>& a) {
 
 // With P = softmax(S), S = scale Q K^T, O = P V:
 //   dV = P^T dO,  dP = dO V^T,  dS = P * (dP - rowsum(dO * O)),  dQ = scale dS K,  dK = scale dS^T Q.
+// Each logit also has q . (R_h + R_w) with a row of each table: dQ gets dS (R_h + R_w), both rows get dS q.
 template <class T>
 void attention_reference_backward(const AttentionArgs<T>& a, const AttentionGradArgs<T>& g) {
-  parallel_for(a.batches * a.heads, [&](std::int64_t task) {
+  const bool rel_wanted = g.rel_height != nullptr;
+  const std::int64_t rows_height = 2 * a.height - 1, rows_width = 2 * a.width - 1;
+  if (rel_wanted) {
+    std::fill_n(g.rel_height, rows_height * a.d, T(0));
+    std::fill_n(g.rel_width, rows_width * a.d, T(0));
+  }
+  const auto run = [&](std::int64_t task) {
     const std::int64_t n = task / a.heads, h = task % a.heads;
     const auto p = probabilities<T>(a, n, h, nullptr);
     const T *q = head_of(a.q, n, h, a.d), *k = head_of(a.k, n, h, a.d), *v = head_of(a.v, n, h, a.dv);
@@ -85,15 +105,26 @@ void attention_reference_backward(const AttentionArgs<T>& a, const AttentionGrad
       const T mean = dot(go, out + i * a.out.row_pitch, a.dv);
       for (std::int64_t j = 0; j < a.lk; ++j) {
         const T w = p[static_cast<std::size_t>(i * a.lk + j)];
-        const T ds = a.scale * w * (dot(go, v + j * a.v.row_pitch, a.dv) - mean);
+        const T slope = w * (dot(go, v + j * a.v.row_pitch, a.dv) - mean), ds = a.scale * slope;
         for (std::int64_t c = 0; gv != nullptr && c < a.dv; ++c) gv[j * g.v.row_pitch + c] += w * go[c];
         for (std::int64_t c = 0; gq != nullptr && c < a.d; ++c)
           gq[i * g.q.row_pitch + c] += ds * k[j * a.k.row_pitch + c];
         for (std::int64_t c = 0; gk != nullptr && c < a.d; ++c)
           gk[j * g.k.row_pitch + c] += ds * q[i * a.q.row_pitch + c];
+        if (a.rel_height == nullptr) continue;
+        const T *down = relative_row(a, i, j), *across = relative_column(a, i, j);
+        for (std::int64_t c = 0; gq != nullptr && c < a.d; ++c)
+          gq[i * g.q.row_pitch + c] += slope * (down[c] + across[c]);
+        for (std::int64_t c = 0; rel_wanted && c < a.d; ++c) {
+          g.rel_height[down - a.rel_height + c] += slope * q[i * a.q.row_pitch + c];
+          g.rel_width[across - a.rel_width + c] += slope * q[i * a.q.row_pitch + c];
+        }
       }
     }
-  });
+  };
+  const std::int64_t tasks = a.batches * a.heads;
+  if (!rel_wanted) return parallel_for(tasks, run);
+  for (std::int64_t task = 0; task < tasks; ++task) run(task);  // all heads add to the same tables
 }
 
 template void attention_reference(const AttentionArgs<float>&);

@@ -46,6 +46,41 @@ Tensor attention_loops(const Tensor& q, const Tensor& k, const Tensor& v, const 
   return out;
 }
 
+// Relative positions of an h x w map, one query and key at a time: logit += q . (down row + across row).
+Tensor relative_loops(const Tensor& qkv, const Tensor& rel_h, const Tensor& rel_w, const Tensor& blocked,
+                      std::int64_t heads, double scale) {
+  const std::int64_t n = qkv.size(0), l = qkv.size(1), c = qkv.size(2) / 3, d = c / heads;
+  const std::int64_t h = (rel_h.size(0) + 1) / 2, w = (rel_w.size(0) + 1) / 2;
+  Tensor out = Tensor::zeros({n, l, c}, DType::f64);
+  const auto at = [&](std::int64_t b, std::int64_t place, std::int64_t third, std::int64_t head, std::int64_t k) {
+    return qkv.at((b * l + place) * 3 * c + third * c + head * d + k);
+  };
+  std::vector<double> p(static_cast<std::size_t>(l));
+  for (std::int64_t b = 0; b < n; ++b)
+    for (std::int64_t head = 0; head < heads; ++head)
+      for (std::int64_t i = 0; i < l; ++i) {
+        double sum = 0;
+        for (std::int64_t j = 0; j < l; ++j) {
+          double s = 0;
+          for (std::int64_t k = 0; k < d; ++k)
+            s += at(b, i, 0, head, k) * (scale * at(b, j, 1, head, k) + rel_h.at((i / w - j / w + h - 1) * d + k) +
+                                         rel_w.at((i % w - j % w + w - 1) * d + k));
+          const bool closed = blocked && blocked.at((b * l + i) * l + j) != 0;
+          sum += p[static_cast<std::size_t>(j)] = closed ? 0 : std::exp(s);
+        }
+        for (std::int64_t j = 0; j < l; ++j)
+          for (std::int64_t k = 0; k < d; ++k)
+            out.mutable_data<double>()[(b * l + i) * c + head * d + k] +=
+                p[static_cast<std::size_t>(j)] / sum * at(b, j, 2, head, k);
+      }
+  return out;
+}
+
+struct MapSizes {
+  std::int64_t n, heads, h, w, d;
+  bool mask;
+};
+
 // About a third of the keys blocked, never key i % lk of query i, and one query with a single open key.
 Tensor some_mask(std::int64_t n, std::int64_t lq, std::int64_t lk) {
   Tensor mask = Tensor::zeros({n, lq, lk}, DType::u8);
@@ -98,6 +133,42 @@ const Cases cases("attention", [](CaseList& list) {
               .f32_grad_tolerance = 2e-5,
               .why = "as above"});
   }
+  for (const MapSizes& s :
+       {MapSizes{1, 1, 1, 1, 2, false}, MapSizes{3, 2, 3, 3, 4, false}, MapSizes{2, 1, 5, 7, 8, true},
+        MapSizes{1, 2, 1, 6, 5, false}, MapSizes{1, 2, 4, 1, 3, false},
+        MapSizes{1, 1, 9, 23, 17, false}}) {  // 9 x 23: more keys than one block of backward
+    const std::int64_t c = s.heads * s.d, l = s.h * s.w;
+    const Tensor mask = s.mask ? some_mask(s.n, l, l) : Tensor{};
+    // With one key the softmax is constant: nothing depends on q and k, and on no table row.
+    const auto table = [&](const char* name, std::int64_t extent) {
+      const CaseInput input = normal(name, {2 * extent - 1, s.d}, 0, 0.4);
+      return extent == 1 ? zero_gradient(input) : input;
+    };
+    list.add(
+        {.label = concat_text("map ", s.h, "x", s.w, " N", s.n, " heads ", s.heads, " d", s.d, s.mask ? " mask" : ""),
+         .inputs = {normal("qkv", {s.n, l, 3 * c}), table("rel_height", s.h), table("rel_width", s.w)},
+         .run =
+             [=](Vars v) {
+               return Outs{attention_packed(
+                   v[0], {.heads = s.heads, .scale = 0.4, .blocked = mask, .rel_height = v[1], .rel_width = v[2]})};
+             },
+         .reference = [=](Refs t) { return std::vector{relative_loops(t[0], t[1], t[2], mask, s.heads, 0.4)}; },
+         .f32_tolerance = 5e-6,
+         .f32_grad_tolerance = 3e-5,
+         .why = "as above, with two more products per logit"});
+  }
+  for (const auto& [n, side, heads, d] : {std::tuple{25, 14, 16, 80}, std::tuple{1, 64, 16, 80}})
+    list.add(
+        {.label = concat_text("map ", side, "x", side, ", ", n, " of them, ", heads, " heads, d ", d),
+         .inputs = {normal("qkv", {n, side * side, 3 * heads * d}), normal("rel_height", {2 * side - 1, d}, 0, 0.1),
+                    normal("rel_width", {2 * side - 1, d}, 0, 0.1)},
+         .run =
+             [=](Vars v) {
+               return Outs{attention_packed(v[0], {.heads = heads, .rel_height = v[1], .rel_width = v[2]})};
+             },
+         .bench_only = true,
+         .flops = 4.0 * n * side * side * side * side * heads * d,
+         .bytes = 16.0 * n * side * side * heads * d});
   list.add({.label = "frozen q and v",
             .inputs = {frozen(normal("q", {1, 3, 4})), normal("k", {1, 6, 4}), frozen(normal("v", {1, 6, 4}))},
             .run = [](Vars v) { return Outs{attention(v[0], v[1], v[2], {.heads = 2})}; },
@@ -151,6 +222,57 @@ TEST_CASE("attention agrees with its reference variant at sizes beyond one block
     }
   }
   poison_new_tensors(false);
+}
+
+TEST_CASE("relative positions agree with the reference variant beyond one block and one part, with a table frozen") {
+  poison_new_tensors(true);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::int64_t h = 27, w = 31, d = 20, c = 2 * d;  // 837 places: two parts of the queries
+    const auto draw = [&](std::uint64_t seed, const Shape& shape, double std) {
+      return random_normal(RandomKey(seed), shape, 0, std, dtype);
+    };
+    const Tensor qkv = draw(1, {2, h * w, 3 * c}, 1), g = draw(2, {2, h * w, c}, 1);
+    const Tensor rel_h = draw(3, {2 * h - 1, d}, 0.2), rel_w = draw(4, {2 * w - 1, d}, 0.2);
+    const auto run = [&](bool frozen) {
+      const Variable x = frozen ? constant(qkv) : parameter(qkv.clone());
+      const Variable down = parameter(rel_h.clone()), across = frozen ? constant(rel_w) : parameter(rel_w.clone());
+      const Variable y = attention_packed(x, {.heads = 2, .rel_height = down, .rel_width = across});
+      backward(y, g);
+      std::vector<Tensor> all{y.value(), down.grad()};
+      if (!frozen) all.insert(all.end(), {x.grad(), across.grad()});
+      return all;
+    };
+    check_same_bits_for_any_threads([&] { return run(false); });
+    const auto fast = run(false), partly = run(true);
+    setenv("REIN_KERNEL", "attention:reference", 1);
+    const auto slow = run(false);
+    unsetenv("REIN_KERNEL");
+    for (std::size_t i = 0; i < fast.size(); ++i) {
+      CAPTURE(i);
+      const Comparison result = compare(fast[i], slow[i], dtype == DType::f32 ? 2e-5 : 1e-12);
+      CHECK_MESSAGE(result.ok, "error ", result.error, " ", result.text);
+    }
+    CHECK(same_bits(fast[1], partly[1]));
+  }
+  poison_new_tensors(false);
+}
+
+TEST_CASE("tables of relative positions must fit the map, and come together") {
+  const Tensor x = Tensor::zeros({2, 6, 8}, DType::f32);
+  const auto run = [&](const Tensor& down, const Tensor& across) {
+    ops::attention(rows_of(x), rows_of(x), rows_of(x), {.heads = 2, .rel_height = down, .rel_width = across});
+  };
+  const auto table = [](std::int64_t rows, std::int64_t d) { return Tensor::zeros({rows, d}, DType::f32); };
+  run(table(3, 4), table(5, 4));
+  CHECK_THROWS_WITH_AS(run(table(3, 4), table(3, 4)),
+                       "[attention] queries and keys must be the 4 places of a map of 2 x 2, got 6 and 6",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(run(table(3, 4), table(4, 4)),
+                       "[attention] rel_height and rel_width must be f32 (2 h - 1, 4) and (2 w - 1, 4), got f32 (3, 4) "
+                       "and f32 (4, 4)",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(run(table(3, 8), table(5, 8)), std::invalid_argument);
+  CHECK_THROWS_AS(run(table(3, 4), {}), std::invalid_argument);
 }
 
 TEST_CASE("attention gives the same bits for any number of threads, and per sample as in a batch") {
