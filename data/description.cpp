@@ -208,7 +208,7 @@ std::map<std::string, Split> read_splits(const Table& root) {
   for (const auto& [key, node] : splits->raw()) {
     const std::string name(key.str());
     const Table table = *splits->table(name);
-    table.only({"image", "label", "list", "match"});
+    table.only({"image", "label", "list", "match", "except"});
     Split split;
     for (const auto& [field, target] : {std::pair{"image", &split.image}, std::pair{"label", &split.label}}) {
       const Table& owner = table.find(field) || !files ? table : *files;
@@ -217,6 +217,7 @@ std::map<std::string, Split> read_splits(const Table& root) {
     }
     split.list = table.text("list");
     split.match = table.text("match");
+    split.except = table.text("except");
     out.emplace(name, std::move(split));
   }
   return out;

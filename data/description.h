@@ -29,18 +29,21 @@ struct RawMap {
 // Which files belong together. `{}` in both patterns stands for the same text (which may contain '/'): so a pair is a
 // glob with its prefix and suffix replaced.
 struct Split {
-  std::string image;                 // "images/{}.jpg", below the root
-  std::string label;                 // "labels/{}.png"
-  std::optional<std::string> list;   // a file of the texts for {}, one per line (or image paths); else what is there
-  std::optional<std::string> match;  // only texts that fit this glob: * within a folder, ** across, ? one character
+  std::string image;                    // "images/{}.jpg", below the root
+  std::string label;                    // "labels/{}.png"
+  std::optional<std::string> list;      // a file of the texts for {}, one per line (or image paths); else what is there
+  std::optional<std::string> match;     // only texts that fit this glob: * within a folder, ** across, ? one character
+  std::optional<std::string> except{};  // no texts that fit this glob
 };
 
-// How photos are resized before evaluation; labels keep their own size.
+// How photos are resized before evaluation; labels keep their own size, unless they are halved with the photos.
 struct EvalResize {
   enum class Kind { none, shortest_edge, scale, keep_ratio } kind = Kind::none;
   double value = 1;  // shortest_edge: pixels; scale: factor
   int bound_a = 0;   // keep_ratio: fits into a x b whatever the orientation
   int bound_b = 0;
+  // Photos (bicubic) and labels (nearest) are halved first, and scored at half size: Mapillary's published protocol.
+  bool halve = false;
 };
 
 // Scored classes are the set's own classes.

@@ -28,6 +28,10 @@ struct Pattern {
   }
 };
 
+bool wanted(const Split& split, const std::string& name) {
+  return (!split.match || glob_match(*split.match, name)) && !(split.except && glob_match(*split.except, name));
+}
+
 // Names of all files below root that the pattern fits, sorted.
 std::set<std::string> names_on_disk(const Pattern& pattern, const std::filesystem::path& root, const Split& split) {
   namespace fs = std::filesystem;
@@ -44,7 +48,7 @@ std::set<std::string> names_on_disk(const Pattern& pattern, const std::filesyste
     std::error_code ignored;
     if (!it->is_regular_file(ignored)) continue;
     const auto name = pattern.name_in(it->path().lexically_relative(root).generic_string());
-    if (name && (!split.match || glob_match(*split.match, *name))) names.insert(*name);
+    if (name && wanted(split, *name)) names.insert(*name);
   }
   return names;
 }
@@ -59,7 +63,7 @@ std::set<std::string> names_in_list(const Pattern& image, const std::filesystem:
     if (begin == std::string::npos || line[begin] == '#') continue;
     line = line.substr(begin, line.find_last_not_of(" \t") + 1 - begin);
     const std::string name = image.name_in(line).value_or(line);
-    if (split.match && !glob_match(*split.match, name)) continue;
+    if (!wanted(split, name)) continue;
     if (!names.insert(name).second) fail_runtime("dataset", file.string(), ":", line_number, ": \"", name, "\" twice");
   }
   return names;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "data/halve.h"
 #include "tensor/error.h"
 
 namespace rein::data {
@@ -163,6 +164,11 @@ void apply_training(Sample& sample, const TrainDraw& draw, const TrainTransforms
 }
 
 Image resize_for_evaluation(const Image& image, const EvalResize& how) {
+  if (how.halve) {
+    EvalResize rest = how;
+    rest.halve = false;
+    return resize_for_evaluation(halve_photo(image), rest);
+  }
   const Size size{image.height, image.width};
   Size wanted = size;
   switch (how.kind) {

@@ -90,6 +90,9 @@ TEST_CASE("Pairs are found by pattern, list and match, in sorted order, and read
   REQUIRE(listed.size() == 2);
   CHECK(listed.pairs()[0].name == "north/a");
   CHECK(toy.open("north").size() == 2);
+  const std::string some = replaced(base, "match = \"north/*\"", "match = \"north/*\"\nexcept = \"*/b\"");
+  REQUIRE(toy.open("north", some).size() == 1);
+  CHECK(toy.open("north", some).pairs()[0].name == "north/a");
   CHECK(concatenate({std::make_shared<Dataset>(all), std::make_shared<Dataset>(listed)})->read(3).name == "north/a");
 }
 
