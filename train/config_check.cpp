@@ -7,6 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/text.h"
 #include "train/config.h"
+#include "train/protocol.h"
 
 namespace rein::train {
 namespace {
@@ -139,6 +140,10 @@ void complete(Config& c) {
   if (c.data.short_edges.empty())
     for (std::int64_t k = 5; k <= 20; ++k)
       c.data.short_edges.push_back(std::max<std::int64_t>(1, c.data.crop * k / 10));
+  if (const Preset* preset = find_preset(c.eval.preset)) {
+    if (c.eval.window == 0) c.eval.window = preset->window;
+    if (c.eval.stride == 0 && c.eval.window == preset->window) c.eval.stride = preset->stride;
+  }
   if (c.eval.stride == 0) c.eval.stride = default_stride(c.eval.window);
   for (TargetConfig& t : c.eval.targets) {
     if (t.stride == -1) t.stride = t.window == -1 ? c.eval.stride : default_stride(t.window);
@@ -158,6 +163,14 @@ void check(const Config& c, const std::string& file) {
            "within 1 and the window (" + std::to_string(window) + ")", stride);
     k.at_least(1, section + ".take_every", every);
   };
+  if (!c.eval.preset.empty()) {
+    k.one_of(preset_names(), "eval.preset", c.eval.preset);
+    // Scores under a published name must be those of the published windows.
+    const Preset& preset = *find_preset(c.eval.preset);
+    const std::string rule = " as eval.preset \"" + preset.name + "\" says, or be left out";
+    k.need(c.eval.window == preset.window, "eval.window", std::to_string(preset.window) + rule, c.eval.window);
+    k.need(c.eval.stride == preset.stride, "eval.stride", std::to_string(preset.stride) + rule, c.eval.stride);
+  }
   windows("eval", c.eval.window, c.eval.stride, c.eval.take_every);
   k.within(1, max_channels, "eval.batch", c.eval.batch);
   for (const TargetConfig& t : c.eval.targets) windows("eval.target." + t.name, t.window, t.stride, t.take_every);
