@@ -14,7 +14,8 @@ namespace zoo = models::zoo;
 
 std::vector<int> out_indices(const ModelConfig& config, const models::VitOptions& vit) {
   std::vector<int> out(config.out_indices.begin(), config.out_indices.end());
-  if (out.empty() && vit.depth == 24) out = {7, 11, 15, 23};  // the official choice, not the quarters
+  // The official choice, not the quarters; SAM is tapped after its global blocks, which are the quarters.
+  if (out.empty() && vit.depth == 24 && !vit.windows) out = {7, 11, 15, 23};
   for (const int index : out)
     require(index < vit.depth, "config", "model.out_indices has ", index, ", but the backbone has ", vit.depth,
             " blocks");
