@@ -1,6 +1,7 @@
 // The plain ViT: image to tokens through pre-norm blocks. Official names (original DINOv2, timm): cls_token, pos_embed,
 // register_tokens, mask_token, patch_embed.proj.*, blocks.N.{norm1,attn.qkv,attn.proj,ls1,norm2,mlp,ls2}.*, norm.*.
-// Of other families: norm_pre.* (timm's name), blocks.N.attn.{rel_pos_h,rel_pos_w}.
+// Of other families: norm_pre.* (timm's name), blocks.N.attn.{rel_pos_h,rel_pos_w,q_bias,v_bias},
+// blocks.N.mlp.norm.*.
 #pragma once
 
 #include <deque>

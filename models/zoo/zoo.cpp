@@ -126,8 +126,7 @@ Recognised recognise(const nn::TensorSource& theirs, const Hints& hints) {
   }
   o.stem = layout.stem;
   if (layout.windows) o.windows = windows_of(ours, o.depth, o.grid_height);
-  o.rope = layout.rope;  // a larger table was resized from the grid it was trained on
-  o.rope.reference_grid = std::min(o.rope.reference_grid, o.grid_height);
+  o.rope = layout.rope;  // of the grid that the family was trained on, also when the file's table was resized since
   if (ours.has("blocks.0.mlp.w12.weight")) {
     o.mlp = nn::MlpKind::swiglu;
     o.mlp_hidden = shape_of(ours, "blocks.0.mlp.w12.weight", 2)[0] / 2;
