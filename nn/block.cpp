@@ -11,9 +11,7 @@ LayerScale::LayerScale(std::int64_t dim, double init) {
 }
 
 Block::Block(const BlockOptions& options)
-    : drop_path_(options.drop_path),
-      norm1_(options.dim, options.eps),
-      norm2_(options.dim, options.eps) {
+    : drop_path_(options.drop_path), norm1_(options.dim, options.eps), norm2_(options.dim, options.eps) {
   child("norm1", norm1_);
   if (options.windows) {
     require(options.qkv_bias == QkvBias::qkv, "block", "attention over a map has biases for q, k and v");
