@@ -187,7 +187,6 @@ TEST_CASE("presets: the documented size and number of windows of every set") {
   const Row rows[] = {
       {small, "cityscapes", {1024, 2048}, {512, 1024}, 3},    {small, "bdd100k", {720, 1280}, {720, 1280}, 8},
       {small, "mapillary", {3024, 4032}, {512, 683}, 2},  // 4:3, halved to 2016 x 1512, then fitted
-      {small, "mapillary", {2448, 3264}, {512, 683}, 2},  // 1632 x 1224
       {small, "mapillary", {1080, 1920}, {512, 910}, 3},  // 960 x 540
       {small, "mapillary", {4032, 3024}, {683, 512}, 2},  // upright
       {small, "mapillary_half", {1512, 2016}, {512, 683}, 2}, {small, "acdc", {1080, 1920}, {540, 960}, 6},
