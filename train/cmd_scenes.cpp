@@ -1,6 +1,5 @@
 // rein scenes --out DIR: procedural street scenes with exact labels, as a data set.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/scenes/folder.h"
+#include "data/scenes/split.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
 #include "train/commands.h"
@@ -39,23 +39,6 @@ data::Size parse_size(const std::string& text) {
   return size;
 }
 
-// Names of styles and of groups of them, each style once.
-std::vector<const scenes::Style*> chosen_styles(const std::vector<std::string>& words) {
-  std::vector<const scenes::Style*> chosen;
-  for (const std::string& word : words) {
-    bool group = false;
-    for (const scenes::Style& style : scenes::all_styles()) {
-      if (word != "all" && word != scenes::group_name(style.group)) continue;
-      group = true;
-      if (std::ranges::find(chosen, &style) == chosen.end()) chosen.push_back(&style);
-    }
-    if (group) continue;
-    const scenes::Style& style = scenes::find_style(word);
-    if (std::ranges::find(chosen, &style) == chosen.end()) chosen.push_back(&style);
-  }
-  return chosen;
-}
-
 void list_styles(const Globals& globals) {
   for (const scenes::Style& style : scenes::all_styles()) {
     const std::string name(style.name), text(style.text);
@@ -74,7 +57,7 @@ int run(Arguments& a, const Globals& globals) {
   }
   if (a.out.empty()) fail("scenes", "needs --out FOLDER");
   a.options.size = parse_size(a.size);
-  const auto styles = chosen_styles(a.styles);
+  const auto styles = scenes::styles_named(a.styles);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
@@ -91,8 +74,9 @@ int run(Arguments& a, const Globals& globals) {
   } else if (!globals.quiet) {
     std::printf("%lld scenes (%lld new) in %s -> %s\n", static_cast<long long>(all), static_cast<long long>(made),
                 duration_text(seconds()).c_str(), a.out.c_str());
-    std::printf("in a configuration: dataset = \"%s/dataset.toml\", root = \"%s\", split = \"%s\"\n", a.out.c_str(),
-                a.out.c_str(), std::string(styles.front()->name).c_str());
+    const std::string place = std::filesystem::absolute(a.out).lexically_normal().string();
+    std::printf("in a configuration: dataset = \"%s/dataset.toml\", root = \"%s\", split = \"%s\"\n", place.c_str(),
+                place.c_str(), std::string(styles.front()->name).c_str());
   }
   return 0;
 }

@@ -77,7 +77,6 @@ void check_model(const Config& c, const Checker& k) {
 
 void check_data(const Config& c, const Checker& k) {
   k.need(!c.data.dataset.empty(), "data.dataset", "a description file", "nothing");
-  k.need(!c.data.root.empty(), "data.root", "a folder", "nothing");
   k.within(1, max_side, "data.crop", c.data.crop);
   for (const std::int64_t edge : c.data.short_edges) k.within(1, 4 * max_side, "data.short_edges", edge);
   k.within(1, max_side, "data.max_long_edge", c.data.max_long_edge);
@@ -184,10 +183,11 @@ void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
   c.model.backbone = existing("model.backbone", weights, c.model.backbone,
                               " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
   c.data.dataset = existing("data.dataset", folder, c.data.dataset, "");
-  c.data.root = existing("data.root", data, c.data.root, data_hint);
+  // Sets that are rendered have no root.
+  if (!c.data.root.empty()) c.data.root = existing("data.root", data, c.data.root, data_hint);
   for (TargetConfig& t : c.eval.targets) {
     t.dataset = existing("eval.target." + t.name + ".dataset", folder, t.dataset, "");
-    t.root = existing("eval.target." + t.name + ".root", data, t.root, data_hint);
+    if (!t.root.empty()) t.root = existing("eval.target." + t.name + ".root", data, t.root, data_hint);
   }
 }
 

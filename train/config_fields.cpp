@@ -32,7 +32,7 @@ std::vector<Field> fields(Config& c) {
       {"model.rein.softmax", &c.rein.softmax, "softmax over the tokens"},
       {"model.rein.scale", &c.rein.scale, "initial value of the adapter's scale"},
       {"data.dataset", &c.data.dataset, "description of the training set (TOML), relative to this file", free},
-      {"data.root", &c.data.root, "folder of the training set, below the data folder", free},
+      {"data.root", &c.data.root, "folder of the training set, below the data folder; empty: it is rendered", free},
       {"data.split", &c.data.split, "split of the training set"},
       {"data.crop", &c.data.crop, "side of the training crop in pixels"},
       {"data.short_edges", &c.data.short_edges,
@@ -84,7 +84,7 @@ std::vector<Field> fields(TargetConfig& t) {
   return {
       {"name", &t.name, "the set's name in tables"},
       {"dataset", &t.dataset, "description of the set (TOML), relative to this file"},
-      {"root", &t.root, "folder of the set, below the data folder"},
+      {"root", &t.root, "folder of the set, below the data folder; empty: it is rendered"},
       {"split", &t.split, "split of the set"},
       {"resize", &t.resize,
        "native, short:320, scale:2 or fit:1024x512; half+ before it halves photos and labels first; empty: as "

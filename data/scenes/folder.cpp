@@ -7,6 +7,7 @@
 #include "data/classes.h"
 #include "data/file.h"
 #include "data/image_io.h"
+#include "data/scenes/split.h"
 #include "tensor/error.h"
 #include "tensor/io/atomic_file.h"
 #include "tensor/parallel.h"
@@ -15,11 +16,6 @@ namespace rein::data::scenes {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string number(std::int64_t index) {
-  const std::string digits = std::to_string(index);
-  return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
-}
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
@@ -66,8 +62,8 @@ std::string description_text(std::span<const std::string> styles) {
 
 std::int64_t write_folder(const fs::path& out, std::span<const Style* const> styles, const FolderOptions& options,
                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  require(options.count >= 1 && options.count <= 1000000, "scenes", "the count must be within 1 and 1000000, got ",
-          options.count);
+  require(options.count >= 1 && options.count <= max_count, "scenes", "the count must be within 1 and ", max_count,
+          ", got ", options.count);
   require(!styles.empty(), "scenes", "needs at least one style");
   check_size(options.size);
   claim(out, options);
@@ -86,7 +82,7 @@ std::int64_t write_folder(const fs::path& out, std::span<const Style* const> sty
   parallel_for(all, [&](std::int64_t i) {
     const Style& style = *styles[static_cast<std::size_t>(i / options.count)];
     const std::int64_t index = i % options.count;
-    const fs::path name = fs::path(style.name) / (number(index) + ".png");
+    const fs::path name = name_of(style, index) + ".png";
     const fs::path image = out / "images" / name, label = out / "labels" / name;
     const bool there = fs::exists(image) && fs::exists(label);
     if (!there) {

@@ -173,6 +173,54 @@ TEST_CASE("a folder of scenes is a data set, goes on where it was, and refuses t
                        std::runtime_error);
 }
 
+TEST_CASE("a description may have scenes instead of files") {
+  const auto described = [](const std::string& splits, const std::string& map = "") {
+    return parse_description(
+        "name = \"s\"\nclasses = \"cityscapes\"\n" + splits + "[labels]\nencoding = \"index\"\n" + map, "s.toml");
+  };
+  const Dataset set(described("[splits.mixed]\nscenes = [\"fog\", \"source\"]\ncount = 7\nseed = 5\nsize = [32, 48]\n"),
+                    "", "mixed");
+  REQUIRE(set.size() == 7);
+  const Sample fourth = set.read(3);
+  CHECK(fourth.name == "game/000003");
+  const Scene scene = render(find_style("game"), 5, 3, Size{32, 48});
+  CHECK(fourth.image.pixels == scene.image.pixels);
+  CHECK(fourth.label.ids == scene.labels.ids);
+  CHECK_THROWS_AS(set.read(7), std::invalid_argument);
+
+  // Raw ids go through the set's label map like those of files.
+  std::string map = "other = \"ignore\"\n[labels.map]\nroad = [0, 1]\n";
+  const Dataset folded(described("[splits.a]\nscenes = \"game\"\nseed = 5\nsize = [32, 48]\n", map), "", "a");
+  const Sample flat = folded.read(3);
+  for (std::size_t i = 0; i < flat.label.ids.size(); ++i)
+    CHECK(flat.label.ids[i] == (scene.labels.ids[i] <= 1 ? 0 : ignore_id));
+
+  const std::pair<const char*, const char*> wrong[] = {
+      {"[splits.a]\nscenes = \"foggy\"\n", "did you mean \"fog\""},
+      {"[splits.a]\nscenes = []\n", "names no style"},
+      {"[splits.a]\nscenes = \"fog\"\ncount = 0\n", "splits.a.count"},
+      {"[splits.a]\nscenes = \"fog\"\nsize = [4, 128]\n", "within 16"},
+      {"[splits.a]\nscenes = \"fog\"\nsede = 1\n", "did you mean \"seed\""},
+  };
+  for (const auto& [text, part] : wrong) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(described(text), doctest::Contains(part), std::runtime_error);
+  }
+}
+
+TEST_CASE("the shipped description of scenes opens, and training shares no street with evaluation") {
+  const auto train = open_dataset("scenes", "", "train");
+  CHECK(train->size() == 2000);
+  for (const auto& [name, split] : train->description().splits) {
+    CAPTURE(name);
+    REQUIRE(split.scenes);
+    CHECK((name == "train" || split.scenes->seed != train->description().splits.at("train").scenes->seed));
+    if (name != "pretraining") continue;
+    for (const Style* style : split.scenes->styles) CHECK(style->group == Group::pretraining);
+  }
+  for (const Style& style : target_styles()) CHECK(train->description().splits.contains(std::string(style.name)));
+}
+
 TEST_CASE("bad requests are refused with what would be right") {
   CHECK_THROWS_WITH_AS(find_style("nigth"), doctest::Contains("did you mean \"night\""), std::invalid_argument);
   CHECK_THROWS_AS(render(find_style("game"), 0, -1, small), std::invalid_argument);
