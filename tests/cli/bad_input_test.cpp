@@ -200,6 +200,7 @@ TEST_CASE("eval and predict") {
   check_refused(run({"eval", out, "--data", "tpy"}), {"did you mean \"toy\"?"});
   check_refused(run({"eval", out, "--data", "toy=" + here + "/nowhere"}), {"nowhere"});
   check_refused(run({"eval", out, "--resize", "huge"}), {"huge"});
+  check_refused(run({"eval", out, "--preset", "rien512"}), {"did you mean \"rein512\"?"});
   check_refused(run({"eval", out, "--window", "32", "--stride", "40"}), {"--stride"});
   check_refused(run({"eval", out, "--window", "-5"}), {"--window"});
   check_refused(run({"eval", out, "--data", "toy="}), {"lacks the folder"});

@@ -58,16 +58,16 @@ TEST_CASE("train.micro_batch: both heads get the gradients of the whole batch") 
     remove_labels(run, 0, 4);  // four of seven: images without a target divide differently from images with some
     std::map<std::string, Tensor> whole;
     StepReport first;
-    for (const char* micro : {"4", "1"}) {
+    for (const std::string micro : {"4", "1"}) {
       CAPTURE(micro);
       Reports reports;
-      const fs::path out = run / ("micro" + std::string(micro));
+      const fs::path out = run / ("micro" + micro);
       // One step: the first moment is (1 - beta1) times the gradient. The following steps would also compare decisions
       // (which query gets which mask) that rounding may turn.
-      run_of(run, out,
-             with_head(head, {"train.batch=4", "train.iterations=1", "train.eval_every=0",
-                              "train.micro_batch=" + std::string(micro)}),
-             reports);
+      run_of(
+          run, out,
+          with_head(head, {"train.batch=4", "train.iterations=1", "train.eval_every=0", "train.micro_batch=" + micro}),
+          reports);
       REQUIRE(reports.steps.size() == 1);
       const StepReport& report = reports.steps[0];
       CHECK_FALSE(report.no_labels);
