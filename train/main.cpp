@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   add_bench(app, globals, chosen);
   add_graph(app, globals, chosen);
   add_inspect(app, globals, chosen);
+  add_convert(app, globals, chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     command->add_flag("--quiet", globals.quiet, "only results and errors");
     command->add_flag("--json", globals.json, "results as JSON on standard output");

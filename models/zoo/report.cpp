@@ -25,8 +25,8 @@ bool is_adapter(std::string_view name) {
 }
 
 bool is_head(std::string_view name) {
-  for (const std::string_view start :
-       {"decode_head.", "head.", "classifier.", "linear_head.", "fc.", "pixel_decoder.", "transformer_decoder."})
+  for (const std::string_view start : {"decode_head.", "neck.", "head.", "classifier.", "linear_head.", "fc.",
+                                       "pixel_decoder.", "transformer_decoder."})
     if (name.starts_with(start)) return true;
   return false;
 }
@@ -76,7 +76,10 @@ std::pair<std::string, std::string> split_family(const std::string& wanted) {
 
 std::string other_contents(const std::vector<std::string>& names) {
   const std::size_t adapter = count_that(names, is_adapter), head = count_that(names, is_head);
-  const std::size_t rest = names.size() - adapter - head;
+  // Constants of the images, not weights.
+  const std::size_t rest = names.size() - adapter - head - count_that(names, [](std::string_view name) {
+                             return name.starts_with("data_preprocessor.");
+                           });
   const auto tensors = [](const char* what, std::size_t n) { return concat_text(what, " (", n, " tensors)"); };
   if (adapter > 0 && rest == 0)
     return head > 0 ? concat_text("a Rein checkpoint without the backbone: ", tensors("adapter", adapter), " and ",
