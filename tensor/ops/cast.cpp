@@ -48,16 +48,26 @@ Tensor cast(const Tensor& x, DType dtype) {
   require(x.device().is_cpu(), "cast", "runs on the CPU, got a tensor on ", x.device().text());
   if (x.dtype() == dtype) return x;
   Tensor out = Tensor::empty(x.shape(), dtype);
+  cast_into(x, out);
+  return out;
+}
+
+void cast_into(const Tensor& x, Tensor& out) {
+  require(x && out && x.device().is_cpu() && out.device().is_cpu(), "cast", "needs two tensors on the CPU");
+  require(x.shape() == out.shape(), "cast", "out must have shape ", x.shape(), ", got ", out.shape());
+  if (x.dtype() == out.dtype()) {
+    if (x.bytes() != 0) std::memcpy(out.mutable_raw(), x.raw(), x.bytes());
+    return;
+  }
   dispatch_any(x.dtype(), [&]<class From>() {
     const From* from = x.data<From>();
-    dispatch_any(dtype, [&]<class To>() {
+    dispatch_any(out.dtype(), [&]<class To>() {
       To* to = out.mutable_data<To>();
       parallel_ranges(x.count(), elementwise_grain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) to[i] = convert<To>(widened(from[i]));
       });
     });
   });
-  return out;
 }
 
 }  // namespace rein::ops
