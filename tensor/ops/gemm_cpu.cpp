@@ -97,6 +97,7 @@ void gemm_columns(const GemmProblem<T>& p, std::int64_t col, std::int64_t cols) 
   const std::int64_t width = tile.cols(), panels = ceil_div(cols, width);
   const std::int64_t block_size = plan.kc * panels * width;
   T* packed = scratch_b.get<T>(block_size * plan.blocks_at_once);
+  const Elements pairs = p.pairs ? pairs_of_bf16() : Elements::single;
 
   for (std::int64_t block = 0; block < plan.k_blocks; block += plan.blocks_at_once) {
     const std::int64_t blocks = std::min(plan.blocks_at_once, plan.k_blocks - block);
@@ -120,7 +121,7 @@ void gemm_columns(const GemmProblem<T>& p, std::int64_t col, std::int64_t cols) 
         multiply_block(BlockArgs<T>{rows, std::min(plan.group_cols, cols - first), kc, lines,
                                     packed + b * block_size + first * kc, p.c + row * p.c_pitch + col + first,
                                     p.c_pitch, start && p.bias ? p.bias + col + first : nullptr, p.alpha,
-                                    !start || p.add});
+                                    !start || p.add, pairs});
       }
     });
   }

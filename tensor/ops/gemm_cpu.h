@@ -53,6 +53,9 @@ struct GemmProblem {
   const T* bias = nullptr;  // (n), or null
   T alpha = T(1);
   bool add = false;  // C += alpha A B + bias, else C = alpha A B + bias
+  // float only: each element of A and B is a pair of bf16 (columns 2k and 2k + 1 of the product, the first one in the
+  // low half), and k counts pairs. C, bias and sums are f32.
+  bool pairs = false;
 };
 
 // Each element of C is one chain of products in the order of k, cut at places that depend on k alone, so the bits

@@ -1,11 +1,15 @@
 // Register tiles: AVX-512 12 x 2 vectors (24 accumulators, 2 of B, 1 broadcast of A, out of 32 registers), AVX2 and
 // plain 4 x 3 (12 + 3 + 1, out of 16). A product of each is one multiply-add per broadcast and vector, so loads stay
-// below half of the multiply-adds and the units never wait. One template serves f32 and f64.
+// below half of the multiply-adds and the units never wait. One template serves f32, f64 and pairs of bf16.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/gemm_kernel_cpu.cpp"
 #include "tensor/ops/gemm_kernel_cpu.h"
+
+#include <cstring>
+
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "tensor/cpu_features.h"
 #include "tensor/ops/gemm_cpu.h"
 #include "tensor/ops/simd-inl.h"
 
@@ -18,9 +22,38 @@ constexpr int tile_rows = 12, tile_vectors = 2;
 constexpr int tile_rows = 4, tile_vectors = 3;
 #endif
 
+// The bf16 in either half of a float's bits, as a float.
+template <class V>
+HWY_INLINE V high_half(V x) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  return hn::BitCast(d, hn::And(hn::BitCast(du, x), hn::Set(du, 0xFFFF0000u)));
+}
+template <class V>
+HWY_INLINE V low_half(V x) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(du, x)));
+}
+
+// sum + a.high b.high + a.low b.low in each lane, two fused multiply-adds that flush denormals. Assembly because the
+// file is compiled for every AVX-512 machine; pairs_of_bf16() asks for the instruction.
+#if HWY_TARGET == HWY_AVX3
+template <class V>
+HWY_INLINE V add_dot(V sum, V a, V b) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
+}
+#else
+template <class V>
+HWY_INLINE V add_dot(V sum, V a, V b) {  // never reached
+  return hn::MulAdd(low_half(a), low_half(b), hn::MulAdd(high_half(a), high_half(b), sum));
+}
+#endif
+
 // C tile of kRows x kVectors from a packed A panel (kRows wide) and B panel (kVectors vectors wide); only rows x cols
 // of it exist in C.
-template <class T, int kRows, int kVectors>
+template <Elements kElements, class T, int kRows, int kVectors>
 HWY_NOINLINE void multiply_tile(const BlockArgs<T>& args, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
                                 std::int64_t row, std::int64_t col) {
   const hn::ScalableTag<T> d;
@@ -43,13 +76,26 @@ HWY_NOINLINE void multiply_tile(const BlockArgs<T>& args, const T* HWY_RESTRICT 
 
   for (std::int64_t k = 0; k < args.kc; ++k, a += kRows, b += kVectors * lanes) {
     V right[kVectors];
+    // Of pairs, the second halves come first, then the first ones: so does the processor's dot product.
+#pragma GCC unroll 2
+    for (int half = 0; half < (kElements == Elements::pairs ? 2 : 1); ++half) {
+      const auto number = [half](V x) HWY_ATTR {
+        if constexpr (kElements == Elements::pairs) return half == 0 ? high_half(x) : low_half(x);
+        return x;
+      };
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * lanes);
+      for (int v = 0; v < kVectors; ++v) right[v] = number(hn::LoadU(d, b + v * lanes));
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const V left = hn::Set(d, a[r]);
+      for (int r = 0; r < kRows; ++r) {
+        const V left = number(hn::Set(d, a[r]));
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+        for (int v = 0; v < kVectors; ++v) {
+          if constexpr (kElements == Elements::pairs_dot)
+            sum[r][v] = add_dot(sum[r][v], left, right[v]);
+          else
+            sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+        }
+      }
     }
   }
 
@@ -84,27 +130,27 @@ HWY_NOINLINE void multiply_tile(const BlockArgs<T>& args, const T* HWY_RESTRICT 
   }
 }
 
-template <class T, int kVectors>
+template <Elements kElements, class T, int kVectors>
 HWY_INLINE void multiply_column(const BlockArgs<T>& args, const T* b, std::int64_t col) {
   const T* a = args.a;
   for (std::int64_t row = 0; row < args.rows; row += tile_rows) {
     const int height = panel_height(args.rows - row, tile_rows);
     switch (height) {
       case 1:
-        multiply_tile<T, 1, kVectors>(args, a, b, row, col);
+        multiply_tile<kElements, T, 1, kVectors>(args, a, b, row, col);
         break;
       case 2:
-        multiply_tile<T, 2, kVectors>(args, a, b, row, col);
+        multiply_tile<kElements, T, 2, kVectors>(args, a, b, row, col);
         break;
       case 4:
-        multiply_tile<T, 4, kVectors>(args, a, b, row, col);
+        multiply_tile<kElements, T, 4, kVectors>(args, a, b, row, col);
         break;
 #if HWY_TARGET <= HWY_AVX3
       case 8:
-        multiply_tile<T, 8, kVectors>(args, a, b, row, col);
+        multiply_tile<kElements, T, 8, kVectors>(args, a, b, row, col);
         break;
       default:
-        multiply_tile<T, tile_rows, kVectors>(args, a, b, row, col);
+        multiply_tile<kElements, T, tile_rows, kVectors>(args, a, b, row, col);
         break;
 #endif
     }
@@ -113,19 +159,19 @@ HWY_INLINE void multiply_column(const BlockArgs<T>& args, const T* b, std::int64
 }
 
 // A column of B panels at a time: its kc x cols floats stay near while the A panels pass by.
-template <class T>
+template <Elements kElements, class T>
 void multiply_all(const BlockArgs<T>& args) {
   constexpr int lanes = static_cast<int>(hn::MaxLanes(hn::ScalableTag<T>()));
   const T* b = args.b;
   for (std::int64_t col = 0; col < args.cols; col += tile_vectors * lanes) {
     const int width = panel_width(args.cols - col, lanes, tile_vectors);
     if (width == lanes)
-      multiply_column<T, 1>(args, b, col);
+      multiply_column<kElements, T, 1>(args, b, col);
     else if (width == 2 * lanes)
-      multiply_column<T, 2>(args, b, col);
+      multiply_column<kElements, T, 2>(args, b, col);
 #if HWY_TARGET > HWY_AVX3
     else
-      multiply_column<T, 3>(args, b, col);
+      multiply_column<kElements, T, 3>(args, b, col);
 #endif
     b += width * args.kc;
   }
@@ -226,10 +272,50 @@ TileShape tile_f64() {
   return shape_of_tile<double>();
 }
 void multiply_f32(const BlockArgs<float>& args) {
-  multiply_all(args);
+  switch (args.elements) {
+    case Elements::single:
+      return multiply_all<Elements::single>(args);
+    case Elements::pairs:
+      return multiply_all<Elements::pairs>(args);
+    case Elements::pairs_dot:
+      return multiply_all<Elements::pairs_dot>(args);
+  }
 }
 void multiply_f64(const BlockArgs<double>& args) {
-  multiply_all(args);
+  multiply_all<Elements::single>(args);
+}
+// The tie to even by integers: half of the last kept place, less one, plus that place's own bit. NaN would become
+// infinite or zero; it gets a bit of its own.
+void round_to_pairs_f32(const float* x, std::int64_t count, float* out) {
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<std::uint32_t> d;
+  const hn::RebindToFloat<decltype(d)> df;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
+  const auto rounded = [&](auto value) HWY_ATTR {
+    const auto bits = hn::BitCast(d, value);
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1u));
+    const auto near = hn::Add(bits, hn::Add(even, hn::Set(d, 0x7FFFu)));
+    const auto nan = hn::Or(bits, hn::Set(d, 0x00400000u));
+    return hn::IfThenElse(hn::RebindMask(d, hn::IsNaN(value)), nan, near);
+  };
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    auto low = hn::Undefined(df), high = low;
+    hn::LoadInterleaved2(df, x + i, low, high);
+    const auto pair = hn::Or(hn::ShiftRight<16>(rounded(low)), hn::And(rounded(high), hn::Set(d, 0xFFFF0000u)));
+    hn::StoreU(hn::BitCast(df, pair), df, out + i / 2);
+  }
+#endif
+  const auto one = [&](std::int64_t at) {
+    std::uint32_t bits = 0;
+    if (at < count) std::memcpy(&bits, x + at, sizeof bits);
+    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (bits | 0x00400000u) >> 16;
+    return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+  };
+  for (; i < count; i += 2) {
+    const std::uint32_t pair = one(i) | one(i + 1) << 16;
+    std::memcpy(out + i / 2, &pair, sizeof pair);
+  }
 }
 void lines_f32(const float* const* lines, int width, std::int64_t kc, float* out) {
   pack_lines_of(lines, width, kc, out);
@@ -266,6 +352,7 @@ HWY_EXPORT(columns_f32);
 HWY_EXPORT(columns_f64);
 HWY_EXPORT(rows_f32);
 HWY_EXPORT(rows_f64);
+HWY_EXPORT(round_to_pairs_f32);
 
 template <class T>
 constexpr T zeros[gemm_max_kc] = {};
@@ -313,6 +400,18 @@ void add_rows(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t pit
     HWY_DYNAMIC_DISPATCH(rows_f32)(x, rows, cols, pitch, sums);
   else
     HWY_DYNAMIC_DISPATCH(rows_f64)(x, rows, cols, pitch, sums);
+}
+
+void round_to_pairs(const float* x, std::int64_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(round_to_pairs_f32)(x, count, out);
+}
+
+Elements pairs_of_bf16() {
+#if defined(__x86_64__)
+  if (isa_name() == "avx512" && __builtin_cpu_supports("avx512bf16") && forced_kernel("gemm_bf16") != "shifts")
+    return Elements::pairs_dot;
+#endif
+  return Elements::pairs;
 }
 
 template void pack_lines(const float* const*, int, int, std::int64_t, float*);

@@ -24,6 +24,14 @@ inline int panel_width(std::int64_t left, int lanes, int vectors) {
   return lanes * static_cast<int>(std::min<std::int64_t>(vectors, (left + lanes - 1) / lanes));
 }
 
+// What an element of a packed panel is, and how it is multiplied: one number; or, in panels of float, two bf16 side by
+// side, widened by shifts, or multiplied and added by the processor's dot product (AVX512_BF16).
+enum class Elements { single, pairs, pairs_dot };
+Elements pairs_of_bf16();  // the best that this machine has; REIN_KERNEL=gemm_bf16:shifts takes the shifts
+
+// out[p] = the two bf16 nearest to x[2 p] and x[2 p + 1], ties to even; 0 for the one past `count`. NaN stays NaN.
+void round_to_pairs(const float* x, std::int64_t count, float* out);
+
 // rows x cols of C from packed panels: A panels of tile.rows lines one after the other, B panels likewise.
 template <class T>
 struct BlockArgs {
@@ -35,6 +43,7 @@ struct BlockArgs {
   const T* bias;  // of the first column, or null
   T alpha;
   bool add;
+  Elements elements = Elements::single;
 };
 template <class T>
 void multiply_block(const BlockArgs<T>& args);

@@ -2,17 +2,24 @@
 
 #include "tensor/error.h"
 #include "tensor/ops/gemm.h"
+#include "tensor/ops/gemm_bf16.h"
 #include "tensor/ops/gemm_cpu.h"
 
 namespace rein::ops {
 namespace {
 
+// Whether this is the product in bf16: x is rounded inside, the result is f32.
+bool rounded(const Tensor& x, const Tensor& weight) {
+  return x.dtype() == DType::f32 && weight.dtype() == DType::bf16;
+}
+
 void check_weight(const Tensor& x, const Tensor& weight, int axis, const char* what) {
   require(weight && weight.rank() == 2 && weight.size(axis) == x.size(-1), "linear", "weight must have shape ",
           axis == 1 ? "(N, " : "(", x.size(-1), axis == 1 ? ")" : ", K)", ", got ", weight.shape(), "; ", what, " is ",
           x.shape());
-  require(weight.dtype() == x.dtype(), "linear", what, " and weight must have one dtype, got ", name_of(x.dtype()),
-          " and ", name_of(weight.dtype()));
+  require(weight.dtype() == x.dtype() || rounded(x, weight), "linear", what,
+          " and weight must have one dtype (or f32 and bf16), got ", name_of(x.dtype()), " and ",
+          name_of(weight.dtype()));
 }
 
 }  // namespace
@@ -24,7 +31,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require(!bias || (bias.shape() == expected && bias.dtype() == x.dtype()), "linear", "bias must have shape ", expected,
           " ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()), "; x is ", x.shape());
   const Tensor y = Tensor::empty(x.shape().with(-1, weight.size(0)), x.dtype());
-  gemm(flat_rows_of(x), false, rows_of(weight), true, flat_rows_of(y), Write::overwrite, bias);
+  if (rounded(x, weight))
+    gemm_bf16(flat_rows_of(x), rows_of(weight), true, flat_rows_of(y), bias);
+  else
+    gemm(flat_rows_of(x), false, rows_of(weight), true, flat_rows_of(y), Write::overwrite, bias);
   return y;
 }
 
@@ -35,7 +45,10 @@ LinearGrads linear_backward(const Tensor& grad_out, const Tensor& x, const Tenso
   if (wants.x) {
     check_weight(grad_out, weight, 0, "grad_out");
     grads.x = Tensor::empty(grad_out.shape().with(-1, weight.size(1)), grad_out.dtype());
-    gemm(flat_rows_of(grad_out), false, rows_of(weight), false, flat_rows_of(grads.x), Write::overwrite);
+    if (rounded(grad_out, weight))
+      gemm_bf16(flat_rows_of(grad_out), rows_of(weight), false, flat_rows_of(grads.x));
+    else
+      gemm(flat_rows_of(grad_out), false, rows_of(weight), false, flat_rows_of(grads.x), Write::overwrite);
   }
   if (wants.weight) {
     require(x && x.rank() == grad_out.rank() && x.shape().with(-1, grad_out.size(-1)) == grad_out.shape() &&

@@ -7,7 +7,8 @@
 
 namespace rein::ops {
 
-// x (..., K), weight (N, K), bias (N) or null -> (..., N). f32 or f64, all of one dtype.
+// x (..., K), weight (N, K), bias (N) or null -> (..., N). f32 or f64, all of one dtype; or x and bias f32 beside a
+// bf16 weight, a frozen one: then x is rounded to bf16 for the product, and so is grad_out for grad_x (gemm_bf16.h).
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 struct LinearGrads {
