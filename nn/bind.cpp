@@ -131,6 +131,16 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
   return report;
 }
 
+std::int64_t round_frozen_products(Module& root) {
+  std::int64_t rounded = 0;
+  root.visit([&](const std::string&, Param& param) {
+    if (!param.product || !param.frozen || !param.value || param.value.dtype() != DType::f32) return;
+    param.value = constant(ops::cast(param.value.value(), DType::bf16));
+    rounded += param.shape.count();
+  });
+  return rounded;
+}
+
 void initialise(Module& root, RandomKey key, DType dtype) {
   root.visit([&](const std::string& path, Param& param) {
     if (param.value) return;

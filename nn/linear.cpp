@@ -18,6 +18,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool bias)
 
 Linear::Linear(std::int64_t in, std::int64_t out, bool bias, Init weight_init, Init bias_init) {
   weight_ = &declare("weight", Shape{out, in}, weight_init);
+  weight_->product = true;
   if (bias) bias_ = &declare("bias", Shape{out}, bias_init);
 }
 

@@ -48,7 +48,9 @@ struct Param {
   Layout layout = Layout::plain;
   bool norm = false;    // belongs to a normalisation layer (never decayed)
   bool frozen = false;  // no gradient; bound as a constant
-  Variable value;       // null until bound
+  // Read by linear() alone, so that bf16 will do while it is frozen (round_frozen_products in nn/bind.h).
+  bool product = false;
+  Variable value;  // null until bound
 
   Shape file_shape() const;  // as published: (O, I, kh, kw) for Layout::conv
 };

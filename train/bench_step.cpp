@@ -65,6 +65,9 @@ BenchStep bench_step(const BenchStepOptions& options) {
   models::Segmentor segmentor(segmentor_options(options));
   segmentor.name_tree();
   nn::initialise(segmentor, RandomKey(1), DType::f32);
+  require(options.precision == "f32" || options.precision == "bf16", "bench", "precision must be f32 or bf16, got '",
+          options.precision, "'");
+  if (options.precision == "bf16") nn::round_frozen_products(segmentor);
   result.parameters = segmentor.parameter_count();
   result.trainable = segmentor.parameter_count(true);
   AdamW optimizer;

@@ -15,6 +15,7 @@ struct BenchStepOptions {
   std::int64_t batch = 1, height = 512, width = 512;
   bool layer_scale = false;  // DINOv2-like blocks
   bool recompute = false;
+  std::string precision = "f32";  // or bf16: frozen products, see nn/bind.h
   int steps = 5;
 };
 

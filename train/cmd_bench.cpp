@@ -87,6 +87,7 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
                     {"height", options.height},
                     {"width", options.width},
                     {"recompute", options.recompute},
+                    {"precision", options.precision},
                     {"isa", isa_name()},
                     {"threads", thread_count()},
                     {"step_s", b.step.median},
@@ -105,8 +106,9 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
     return 0;
   }
   const double mib = 1024.0 * 1024.0;
-  std::printf("ViT-%s, %s, %s, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(), options.method.c_str(),
-              options.head.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.height),
+  std::printf("ViT-%s, %s, %s, %s, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(),
+              options.method.c_str(), options.head.c_str(), options.precision.c_str(),
+              static_cast<long long>(options.batch), static_cast<long long>(options.height),
               static_cast<long long>(options.width), isa_name().c_str(), thread_count());
   std::printf("  step              %8.3f s   (%.3f to %.3f over %d steps)\n", b.step.median, b.step.fastest,
               b.step.slowest, b.step.runs);
@@ -144,6 +146,8 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   steps->add_option("--steps", step->steps, "Measured steps")->check(CLI::PositiveNumber);
   steps->add_flag("--layer-scale", step->layer_scale, "Blocks as DINOv2 has them");
   steps->add_flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
+  steps->add_option("--precision", step->precision, "f32, or bf16: products with frozen weights")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   steps->callback([step, &globals, &chosen] { chosen = [step, &globals] { return run_step(*step, globals); }; });
 }
 

@@ -24,6 +24,7 @@ struct ModelConfig {
   std::int64_t head_channels = 128;
   std::int64_t groups = 32;
   double dropout = 0.1;
+  std::string precision = "f32";
   std::vector<double> mean;
   std::vector<double> std;
 };

@@ -52,6 +52,9 @@ void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
   k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
   k.one_of({"semantic_fpn", "mask2former"}, "model.head", c.model.head);
+  k.one_of({"f32", "bf16"}, "model.precision", c.model.precision);
+  k.need(c.model.precision == "f32" || c.model.method != "full", "model.precision",
+         "f32 when the method is full: only frozen weights are rounded", c.model.precision);
   k.within(0, max_channels, "model.heads", c.model.heads);
   k.within(0, max_side, "model.patch", c.model.patch);
   k.within(1, max_side, "model.image_size", c.model.image_size);

@@ -24,6 +24,8 @@ std::vector<Field> fields(Config& c) {
       {"model.fpn_channels", &c.model.fpn_channels, "channels of the feature pyramid"},
       {"model.head_channels", &c.model.head_channels, "channels of the head"},
       {"model.groups", &c.model.groups, "groups of the head's GroupNorm"},
+      {"model.precision", &c.model.precision,
+       "f32, or bf16: products with frozen weights take bf16 operands and f32 sums; faster, half their memory"},
       {"model.dropout", &c.model.dropout, "probability of dropping a channel before the classifier"},
       {"model.mean", &c.model.mean, "mean of R, G, B in 0..255; []: what the backbone's family was trained with"},
       {"model.std", &c.model.std, "deviation of R, G, B in 0..255; []: likewise"},

@@ -39,12 +39,18 @@ fs::path find_checkpoint(const fs::path& path) {
   return newest;
 }
 
-LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights) {
+LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights,
+                         const std::string& precision) {
   const fs::path folder = find_checkpoint(path);
   LoadedModel loaded;
   loaded.info = read_checkpoint(folder);
   loaded.config = read_checkpoint_config(folder);
   loaded.config.model.backbone = find_backbone(loaded.info, loaded.config.model.backbone, backbone, weights).string();
+  if (!precision.empty()) {
+    require(precision == "f32" || loaded.config.model.method != "full", "precision",
+            "bf16 rounds frozen weights, and this checkpoint has a trained backbone");
+    loaded.config.model.precision = precision;
+  }
   check_backbone(loaded.info, loaded.config.model.backbone, sha256_of_file(loaded.config.model.backbone));
   loaded.built = build_model(loaded.config, loaded.info.classes.count());
   loaded.built.norm = loaded.info.norm;

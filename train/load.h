@@ -20,8 +20,8 @@ std::filesystem::path find_checkpoint(const std::filesystem::path& path);
 
 // `path` as in find_checkpoint. `backbone`: the backbone file;
 // empty: the recorded path, else a file of that name below `weights` or REIN_WEIGHTS_DIR. Refuses a backbone file with
-// another SHA-256.
+// another SHA-256. `precision`: instead of the run's, model.precision; empty: the run's.
 LoadedModel load_trained(const std::filesystem::path& path, const std::filesystem::path& backbone,
-                         const std::filesystem::path& weights);
+                         const std::filesystem::path& weights, const std::string& precision = "");
 
 }  // namespace rein::train
