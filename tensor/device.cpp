@@ -1,5 +1,8 @@
 #include "tensor/device.h"
 
+#include <charconv>
+
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 
 namespace rein {
@@ -10,10 +13,22 @@ std::string Device::text() const {
 
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};
-  if (text == "cuda" || text.starts_with("cuda:")) {
+  Device device{Device::Kind::cuda, 0};
+  bool good = text == "cuda";
+  if (text.starts_with("cuda:") && text.size() > 5) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + 5, end, device.index);
+    good = error == std::errc{} && stop == end && device.index >= 0;
+  }
+  require(good, "device", "must be 'cpu', 'cuda' or 'cuda:N', got '", text, "'");
+  if constexpr (cuda::built) {
+    const auto count = static_cast<int>(cuda::devices().size());
+    if (device.index >= count)
+      fail_runtime("device", "'", text, "' is not available: ", count, " CUDA devices were found; use 'cpu'");
+  } else {
     fail_runtime("device", "this build has no CUDA backend; '", text, "' is not available, use 'cpu'");
   }
-  fail("device", "must be 'cpu', 'cuda' or 'cuda:N', got '", text, "'");
+  return device;
 }
 
 }  // namespace rein

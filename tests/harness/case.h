@@ -116,5 +116,7 @@ Comparison compare(const Tensor& got, const Tensor& expected, double tolerance);
 Comparison check_value(const OpCase& c, DType dtype);
 Comparison check_f32_gradient(const OpCase& c);
 GradcheckReport check_gradient(const OpCase& c);
+// Outputs and gradients on a device against those of the CPU, in the same dtype, with the case's tolerances.
+Comparison check_device(const OpCase& c, DType dtype, Device device);
 
 }  // namespace rein::testing
