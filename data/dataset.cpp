@@ -50,10 +50,12 @@ Dataset::Dataset(Description description, const std::filesystem::path& root, con
       root_(root),
       split_(split),
       decoder_(description_.raw),
-      pairs_(find_pairs(find_split(description_, split), root, description_.name)) {}
+      scenes_(find_split(description_, split).scenes),
+      pairs_(scenes_ ? std::vector<Pair>() : find_pairs(find_split(description_, split), root, description_.name)) {}
 
 Sample Dataset::read(std::int64_t index) const {
   require(index >= 0 && index < size(), "dataset", "sample ", index, " of ", size());
+  if (scenes_) return rendered(index);
   const Pair& pair = pairs_[static_cast<std::size_t>(index)];
   Sample sample{read_photo(pair.image), decoder_.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
   if (sample.image.height != sample.label.height || sample.image.width != sample.label.width) {
@@ -61,6 +63,16 @@ Sample Dataset::read(std::int64_t index) const {
                  pair.label.string(), " is ", sample.label.height, " x ", sample.label.width);
   }
   return sample;
+}
+
+Sample Dataset::rendered(std::int64_t index) const {
+  scenes::Scene scene = scenes::render(*scenes_, index);
+  std::string name = scenes::name_of(scenes::style_of(*scenes_, index), index);
+  RawPng raw;
+  raw.height = scene.labels.height;
+  raw.width = scene.labels.width;
+  raw.samples8 = std::move(scene.labels.ids);
+  return {std::move(scene.image), decoder_.decode(raw, name), name};
 }
 
 std::shared_ptr<const Dataset> open_dataset(const std::string& name_or_file, const std::filesystem::path& root,

@@ -1,4 +1,4 @@
-// A dataset on disk: pairs of photo and label, read one at a time.
+// A data set: pairs of photo and label, read one at a time from disk, or rendered (data/scenes).
 #pragma once
 
 #include <filesystem>
@@ -35,25 +35,29 @@ struct Pair {
 
 class Dataset final : public Source {
  public:
-  // Lists the pairs of one split, sorted by name. Throws std::runtime_error: no such folder or list file, no pairs at
-  // all, photos without label or labels without photo (some are named), a name listed twice; unknown split.
+  // Lists the pairs of one split, sorted by name. A split of scenes has no files and needs no root. Throws
+  // std::runtime_error: no such folder or list file, no pairs at all, photos without label or labels without photo
+  // (some are named), a name listed twice; unknown split.
   Dataset(Description description, const std::filesystem::path& root, const std::string& split);
 
   const Description& description() const { return description_; }
   const std::filesystem::path& root() const { return root_; }
   const std::string& split() const { return split_; }
-  const std::vector<Pair>& pairs() const { return pairs_; }
+  const std::vector<Pair>& pairs() const { return pairs_; }  // none of scenes
 
-  std::int64_t size() const override { return static_cast<std::int64_t>(pairs_.size()); }
+  std::int64_t size() const override { return scenes_ ? scenes_->count : static_cast<std::int64_t>(pairs_.size()); }
   const ClassSet& classes() const override { return description_.classes; }
   // Throws std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
   Sample read(std::int64_t index) const override;
 
  private:
+  Sample rendered(std::int64_t index) const;
+
   Description description_;
   std::filesystem::path root_;
   std::string split_;
   LabelDecoder decoder_;
+  std::optional<scenes::Split> scenes_;
   std::vector<Pair> pairs_;
 };
 

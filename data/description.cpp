@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -199,6 +200,45 @@ void check_pattern(const Table& at, const std::string& key, const std::string& p
   if (path.is_absolute() || climbs) at.complain(at.find(key), "\"", at.path(key), "\" must lie below the set's root");
 }
 
+std::array<int, 2> two_sides(const Table& table, const std::string& key, int low, int high, std::string_view example) {
+  std::vector<std::int64_t> sides;
+  for (const toml::node* node : table.list(key)) sides.push_back(node->value<std::int64_t>().value_or(0));
+  if (sides.size() != 2 || std::min(sides[0], sides[1]) < low || std::max(sides[0], sides[1]) > high)
+    table.complain(table.find(key), key, " must be two numbers of pixels within ", low, " and ", high, ", such as ",
+                   example);
+  return {static_cast<int>(sides[0]), static_cast<int>(sides[1])};
+}
+
+// A split whose scenes are rendered.
+scenes::Split read_scenes(const Table& table) {
+  table.only({"scenes", "count", "seed", "size"});
+  scenes::Split out;
+  std::vector<std::string> words;
+  if (table.find("scenes")->is_string())
+    words.push_back(table.needed_text("scenes"));
+  else
+    for (const toml::node* node : table.list("scenes")) words.push_back(node->value_or(std::string()));
+  try {
+    out.styles = scenes::styles_named(words);
+  } catch (const std::invalid_argument& error) {
+    table.complain(table.find("scenes"), error.what());
+  }
+  if (out.styles.empty()) table.complain(table.find("scenes"), "\"", table.path("scenes"), "\" names no style");
+  const auto whole = [&](const std::string& key, std::int64_t low, std::int64_t high, std::int64_t otherwise) {
+    const auto v = table.value<std::int64_t>(key, "a whole number");
+    if (v && (*v < low || *v > high))
+      table.complain(table.find(key), "\"", table.path(key), "\" must be within ", low, " and ", high, ", got ", *v);
+    return v.value_or(otherwise);
+  };
+  out.count = whole("count", 1, scenes::max_count, out.count);
+  out.seed = static_cast<std::uint64_t>(whole("seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
+  if (table.find("size") != nullptr) {
+    const auto sides = two_sides(table, "size", scenes::min_side, scenes::max_side, "[128, 256] (height, width)");
+    out.size = {sides[0], sides[1]};
+  }
+  return out;
+}
+
 std::map<std::string, Split> read_splits(const Table& root) {
   const auto files = root.table("files");
   if (files) files->only({"image", "label"});
@@ -208,8 +248,13 @@ std::map<std::string, Split> read_splits(const Table& root) {
   for (const auto& [key, node] : splits->raw()) {
     const std::string name(key.str());
     const Table table = *splits->table(name);
-    table.only({"image", "label", "list", "match", "except"});
     Split split;
+    if (table.find("scenes") != nullptr) {
+      split.scenes = read_scenes(table);
+      out.emplace(name, std::move(split));
+      continue;
+    }
+    table.only({"image", "label", "list", "match", "except", "scenes"});
     for (const auto& [field, target] : {std::pair{"image", &split.image}, std::pair{"label", &split.label}}) {
       const Table& owner = table.find(field) || !files ? table : *files;
       *target = owner.needed_text(field);
@@ -236,15 +281,10 @@ EvalResize read_evaluation(const Table& table) {
     out.kind = EvalResize::Kind::scale;
     out.value = *f;
   } else if (table.find("keep_ratio") != nullptr) {
-    const auto bounds = table.list("keep_ratio");
-    std::vector<std::int64_t> sides;
-    for (const toml::node* node : bounds) sides.push_back(node->value<std::int64_t>().value_or(0));
-    if (sides.size() != 2 || std::min(sides[0], sides[1]) < 1 || std::max(sides[0], sides[1]) > 16384) {
-      table.complain(table.find("keep_ratio"), "keep_ratio must be two numbers of pixels, such as [1024, 512]");
-    }
+    const auto sides = two_sides(table, "keep_ratio", 1, 16384, "[1024, 512]");
     out.kind = EvalResize::Kind::keep_ratio;
-    out.bound_a = static_cast<int>(sides[0]);
-    out.bound_b = static_cast<int>(sides[1]);
+    out.bound_a = sides[0];
+    out.bound_b = sides[1];
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/classes.h"
+#include "data/scenes/split.h"
 
 namespace rein::data {
 
@@ -34,6 +35,8 @@ struct Split {
   std::optional<std::string> list;      // a file of the texts for {}, one per line (or image paths); else what is there
   std::optional<std::string> match;     // only texts that fit this glob: * within a folder, ** across, ? one character
   std::optional<std::string> except{};  // no texts that fit this glob
+  // Instead of files: rendered scenes, whose raw ids are the train ids of Cityscapes.
+  std::optional<scenes::Split> scenes{};
 };
 
 // How photos are resized before evaluation; labels keep their own size, unless they are halved with the photos.

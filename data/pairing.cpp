@@ -104,6 +104,7 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 std::vector<Pair> find_pairs(const Split& split, const std::filesystem::path& root, const std::string& set_name) {
   namespace fs = std::filesystem;
   std::error_code error;
+  if (root.empty()) fail_runtime("dataset", set_name, " lies on disk and needs a root, the folder that holds it");
   if (!fs::is_directory(root, error)) fail_runtime("dataset", set_name, ": ", root.string(), " is not a folder");
   const Pattern image(split.image), label(split.label);
   std::set<std::string> names;

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/dropout.h"
 #include "autograd/ops/elementwise.h"
+#include "tensor/error.h"
 
 namespace rein::nn {
 
@@ -10,21 +11,28 @@ LayerScale::LayerScale(std::int64_t dim, double init) {
 }
 
 Block::Block(const BlockOptions& options)
-    : drop_path_(options.drop_path),
-      norm1_(options.dim, options.eps),
-      attn_(options.dim, options.heads, options.qkv_bias),
-      norm2_(options.dim, options.eps) {
+    : drop_path_(options.drop_path), norm1_(options.dim, options.eps), norm2_(options.dim, options.eps) {
   child("norm1", norm1_);
-  child("attn", attn_);
+  if (options.windows) {
+    require(options.qkv_bias == QkvBias::qkv, "block", "attention over a map has biases for q, k and v");
+    child("attn", windows_.emplace(options.dim, options.heads, *options.windows));
+  } else {
+    child("attn", attn_.emplace(options.dim, options.heads, options.qkv_bias));
+  }
   if (options.layer_scale) child("ls1", ls1_.emplace(options.dim, options.layer_scale_init));
   child("norm2", norm2_);
   if (options.mlp == MlpKind::swiglu) {
-    child("mlp", swiglu_.emplace(options.dim, options.mlp_hidden));
+    const auto norm_eps = options.mlp_norm ? std::optional(options.eps) : std::nullopt;
+    child("mlp", swiglu_.emplace(options.dim, options.mlp_hidden, norm_eps));
   } else {
     const Activation activation = options.mlp == MlpKind::gelu ? Activation::gelu : Activation::quick_gelu;
     child("mlp", mlp_.emplace(options.dim, options.mlp_hidden, activation));
   }
   if (options.layer_scale) child("ls2", ls2_.emplace(options.dim, options.layer_scale_init));
+}
+
+Variable Block::attend(const Variable& x, const BlockSite& site) const {
+  return windows_ ? (*windows_)(x, site) : (*attn_)(x, site);
 }
 
 Variable Block::dropped(const Variable& y, const ForwardContext& context, const char* branch) const {
@@ -35,7 +43,7 @@ Variable Block::dropped(const Variable& y, const ForwardContext& context, const 
 // Temporaries end with their statement: without recording, a branch's values are gone before the next one begins.
 Variable Block::operator()(const Variable& x, const ForwardContext& context, const BlockSite& site) const {
   const Variable middle =
-      residual(x, dropped(attn_(norm1_(x), site), context, "attn"), ls1_ ? ls1_->gamma() : Variable{});
+      residual(x, dropped(attend(norm1_(x), site), context, "attn"), ls1_ ? ls1_->gamma() : Variable{});
   const Variable normed = norm2_(middle);
   const Variable mixed = site.mlp(middle, mlp_ ? (*mlp_)(normed, site) : (*swiglu_)(normed, site));
   return residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{});

@@ -6,6 +6,7 @@
 #include "nn/attention.h"
 #include "nn/mlp.h"
 #include "nn/norm.h"
+#include "nn/window_attention.h"
 
 namespace rein::nn {
 
@@ -14,7 +15,9 @@ enum class MlpKind { gelu, quick_gelu, swiglu };
 struct BlockOptions {
   std::int64_t dim = 0, heads = 1, mlp_hidden = 0;
   MlpKind mlp = MlpKind::gelu;
-  bool qkv_bias = true;
+  bool mlp_norm = false;  // a LayerNorm inside the gated MLP
+  QkvBias qkv_bias = QkvBias::qkv;
+  std::optional<WindowOptions> windows{};  // WindowAttention in the place of Attention
   bool layer_scale = false;
   double layer_scale_init = 1e-5;
   double eps = 1e-6;
@@ -37,11 +40,13 @@ class Block final : public Module {
                       const BlockSite& site = {}) const;  // (N, L, dim)
 
  private:
+  Variable attend(const Variable& x, const BlockSite& site) const;
   Variable dropped(const Variable& y, const ForwardContext& context, const char* branch) const;
 
   double drop_path_;
   LayerNorm norm1_;
-  Attention attn_;
+  std::optional<Attention> attn_;           // one of the two
+  std::optional<WindowAttention> windows_;  // both are called "attn"
   std::optional<LayerScale> ls1_;
   LayerNorm norm2_;
   std::optional<Mlp> mlp_;        // one of the two

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "autograd/variable.h"
+#include "tensor/ops/rope.h"
 
 namespace rein::nn {
 
@@ -17,10 +18,12 @@ class BlockHooks {
   virtual Variable beside_mlp(int block, const Variable& x, const Variable& y) const;
 };
 
-// hooks may be null.
+// Which block runs, and where its tokens lie. hooks may be null.
 struct BlockSite {
   const BlockHooks* hooks = nullptr;
   int block = 0;
+  ops::RopeTable rope{};  // angles of the last rows, the patches; null: no rotary positions
+  std::int64_t grid_height = 0, grid_width = 0;  // of the patches
   Variable linear(LinearSite site, const Variable& x, const Variable& y) const {
     return hooks == nullptr ? y : hooks->on_linear(block, site, x, y);
   }

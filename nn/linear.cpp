@@ -25,4 +25,8 @@ Variable Linear::operator()(const Variable& x) const {
   return linear(x, weight_->value, bias_ == nullptr ? Variable{} : bias_->value);
 }
 
+Variable Linear::operator()(const Variable& x, const Variable& bias) const {
+  return linear(x, weight_->value, bias);
+}
+
 }  // namespace rein::nn

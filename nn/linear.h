@@ -11,7 +11,8 @@ class Linear final : public Module {
   Linear(std::int64_t in, std::int64_t out, bool bias = true);
   Linear(std::int64_t in, std::int64_t out, bool bias, Init weight_init, Init bias_init);
 
-  Variable operator()(const Variable& x) const;  // (..., in) -> (..., out)
+  Variable operator()(const Variable& x) const;                        // (..., in) -> (..., out)
+  Variable operator()(const Variable& x, const Variable& bias) const;  // with this bias (out) in the place of its own
 
   Param& weight() { return *weight_; }
   Param* bias() { return bias_; }  // null without bias

@@ -23,15 +23,17 @@ Variable Mlp::operator()(const Variable& x, const BlockSite& site) const {
   return site.linear(LinearSite::fc2, h, fc2_(h));
 }
 
-SwiGlu::SwiGlu(std::int64_t dim, std::int64_t hidden)
+SwiGlu::SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm_eps)
     : hidden_(hidden), w12_(dim, 2 * hidden, true, small, zero), w3_(hidden, dim, true, small, zero) {
   child("w12", w12_);
+  if (norm_eps) child("norm", norm_.emplace(hidden, *norm_eps));
   child("w3", w3_);
 }
 
 Variable SwiGlu::operator()(const Variable& x, const BlockSite& site) const {
   const std::vector<Variable> halves = split(site.linear(LinearSite::fc1, x, w12_(x)), -1, {hidden_, hidden_});
-  const Variable h = mul(silu(halves[0]), halves[1]);
+  Variable h = mul(silu(halves[0]), halves[1]);
+  if (norm_) h = (*norm_)(h);
   return site.linear(LinearSite::fc2, h, w3_(h));
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "nn/hooks.h"
 #include "nn/linear.h"
+#include "nn/norm.h"
 
 namespace rein::nn {
 
@@ -22,15 +24,17 @@ class Mlp final : public Module {
   Linear fc2_;
 };
 
-// w3(silu(a) * b) with [a; b] = w12(x): the first half of w12's rows is the gate (DINOv2 giant).
+// w3(silu(a) * b) with [a; b] = w12(x): the first half of w12's rows is the gate (DINOv2 giant, DINOv3, EVA-02). With
+// norm_eps: w3(norm(silu(a) * b)), the inner LayerNorm of EVA-02.
 class SwiGlu final : public Module {
  public:
-  SwiGlu(std::int64_t dim, std::int64_t hidden);
+  SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm_eps = {});
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;
 
  private:
   std::int64_t hidden_;
   Linear w12_;
+  std::optional<LayerNorm> norm_;
   Linear w3_;
 };
 

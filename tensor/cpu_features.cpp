@@ -66,8 +66,10 @@ void apply_isa_environment() {
 
 void check_forced_kernels() {
   static const std::vector<std::string> known = {"attention:reference",      "attention:blocked",
-                                                 "attention_mask:reference", "feature_pyramid:reference",
-                                                 "ms_deform_attn:reference", "resize:reference"};
+                                                 "attention_mask:reference", "conv2d:direct",
+                                                 "conv2d:winograd",          "feature_pyramid:reference",
+                                                 "mask_points:reference",    "ms_deform_attn:reference",
+                                                 "resize:reference"};
   const char* text = std::getenv("REIN_KERNEL");
   for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
     const auto comma = rest.find(',');

@@ -14,14 +14,26 @@ namespace zoo = models::zoo;
 
 std::vector<int> out_indices(const ModelConfig& config, const models::VitOptions& vit) {
   std::vector<int> out(config.out_indices.begin(), config.out_indices.end());
-  if (out.empty() && vit.depth == 24) out = {7, 11, 15, 23};  // the official choice, not the quarters
+  // The official choice, not the quarters; SAM is tapped after its global blocks, which are the quarters.
+  if (out.empty() && vit.depth == 24 && !vit.windows) out = {7, 11, 15, 23};
   for (const int index : out)
     require(index < vit.depth, "config", "model.out_indices has ", index, ", but the backbone has ", vit.depth,
             " blocks");
   return out;
 }
 
-models::SegmentorOptions options_of(const Config& config, const models::VitOptions& vit, int classes) {
+data::Normalisation normalisation(const ModelConfig& config, const zoo::Recognised& file) {
+  data::Normalisation norm;
+  for (std::size_t i = 0; i < 3; ++i) {
+    norm.mean[i] = static_cast<float>(config.mean.empty() ? 255 * file.mean[i] : config.mean[i]);
+    norm.std[i] = static_cast<float>(config.std.empty() ? 255 * file.std[i] : config.std[i]);
+  }
+  return norm;
+}
+
+}  // namespace
+
+models::SegmentorOptions segmentor_options(const Config& config, const models::VitOptions& vit, int classes) {
   models::SegmentorOptions options;
   options.vit = vit;
   options.out_indices = out_indices(config.model, vit);
@@ -43,17 +55,6 @@ models::SegmentorOptions options_of(const Config& config, const models::VitOptio
   options.head.dropout = config.model.dropout;
   return options;
 }
-
-data::Normalisation normalisation(const ModelConfig& config, const zoo::Recognised& file) {
-  data::Normalisation norm;
-  for (std::size_t i = 0; i < 3; ++i) {
-    norm.mean[i] = static_cast<float>(config.mean.empty() ? 255 * file.mean[i] : config.mean[i]);
-    norm.std[i] = static_cast<float>(config.std.empty() ? 255 * file.std[i] : config.std[i]);
-  }
-  return norm;
-}
-
-}  // namespace
 
 BuiltModel build_model(const Config& config, int classes) {
   const ModelConfig& m = config.model;
@@ -77,7 +78,7 @@ BuiltModel build_model(const Config& config, int classes) {
   built.family = std::string(weights.model.layout->family);
   built.norm = normalisation(m, weights.model);
   built.backbone_sha256 = sha256_of_file(m.backbone);
-  built.model = std::make_unique<models::Segmentor>(options_of(config, weights.model.options, classes));
+  built.model = std::make_unique<models::Segmentor>(segmentor_options(config, weights.model.options, classes));
   zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
   return built;

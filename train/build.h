@@ -22,6 +22,9 @@ struct BuiltModel {
 // initial value from train.seed. Throws when the file fits no known model or the sizes do not fit each other.
 BuiltModel build_model(const Config& config, int classes);
 
+// What build_model makes of the configuration for a backbone of these options: no file is read, nothing is allocated.
+models::SegmentorOptions segmentor_options(const Config& config, const models::VitOptions& vit, int classes);
+
 data::TrainTransforms train_transforms(const Config& config, const data::Normalisation& norm);
 
 // Trained parameters: all, and those of the ViT and of the adapter.

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string checkpoint, backbone, weights, split, resize;
+  std::string checkpoint, backbone, weights, split, resize, preset;
   std::vector<std::string> data;
   std::int64_t window = -1, stride = -1, take_every = -1, batch = 0;
   bool classes = false;
@@ -57,8 +57,14 @@ std::vector<Target> open_targets(const Arguments& a, const LoadedModel& loaded) 
   for (const std::string& text : a.data) wanted.push_back(target_of(text, loaded.config));
   if (wanted.empty()) wanted = loaded.config.eval.targets;
   if (wanted.empty()) fail("eval", "needs --data NAME=FOLDER: the run has no targets of its own");
+  const std::string preset = a.preset.empty() ? loaded.config.eval.preset : a.preset;
   std::vector<Target> targets;
   for (TargetConfig& t : wanted) {
+    if (const Preset* published = a.preset.empty() ? nullptr : find_preset(a.preset)) {
+      t.resize.clear();  // the named protocol, whatever the run used
+      t.window = published->window;
+      t.stride = published->stride;
+    }
     if (!a.split.empty()) t.split = a.split;
     if (!a.resize.empty()) t.resize = a.resize;
     if (a.window >= 0) {
@@ -69,7 +75,8 @@ std::vector<Target> open_targets(const Arguments& a, const LoadedModel& loaded) 
     if (t.window > 0 && (t.stride < 1 || t.stride > t.window))
       fail("eval", "--stride must be within 1 and the window (", t.window, "), got ", t.stride);
     if (a.take_every > 0) t.take_every = a.take_every;
-    targets.push_back(open_target(t, loaded.info.classes.names, a.batch > 0 ? a.batch : loaded.config.eval.batch));
+    targets.push_back(
+        open_target(t, loaded.info.classes.names, a.batch > 0 ? a.batch : loaded.config.eval.batch, preset));
   }
   return targets;
 }
@@ -86,7 +93,7 @@ int run(const Arguments& a, const Globals& globals) {
       progress.show("eval " + target.name, done, all, "");
     }));
     progress.line(target.name + ": " + std::to_string(scores.back().photos) + " photos in " +
-                  duration_text(scores.back().seconds));
+                  duration_text(scores.back().seconds) + "; " + protocol_text(scores.back()));
   }
   std::printf("%s",
               globals.json ? (scores_to_json(scores) + "\n").c_str() : scores_to_table(scores, a.classes).c_str());
@@ -107,7 +114,11 @@ void add_eval(CLI::App& app, const Globals& globals, Command& chosen) {
       ->take_all()
       ->allow_extra_args(false);
   command->add_option("--split", a->split, "split of the sets");
-  command->add_option("--resize", a->resize, "native, short:320, scale:2, fit:1024x512 (default: as each set says)");
+  command->add_option("--preset", a->preset,
+                      "published protocol: rein512, rein1024, full-res (default: the run's; --resize, --window and "
+                      "--stride win over it)");
+  command->add_option("--resize", a->resize,
+                      "native, short:320, scale:2, fit:1024x512, half+... (default: as the preset or each set says)");
   command->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos")
       ->check(CLI::Range(0, 32768));
   command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")

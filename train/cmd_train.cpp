@@ -36,6 +36,8 @@ int run(const Arguments& a, const Globals& globals) {
   if (globals.json) {
     nlohmann::ordered_json json = {{"folder", folder.string()}, {"steps", result.steps}, {"last_loss", nullptr}};
     if (result.last_loss) json["last_loss"] = *result.last_loss;
+    json["steps_with_bad_costs"] = result.steps_with_bad_costs;
+    json["batches_without_labels"] = result.batches_without_labels;
     if (!result.scores.empty()) json["scores"] = nlohmann::ordered_json::parse(scores_to_json(result.scores));
     std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!result.scores.empty()) {

@@ -18,6 +18,9 @@ struct Arguments {
 
 std::string json_of(const VerifyResult& r) {
   using Status = VerifyResult::Status;
+  nlohmann::ordered_json errors = nlohmann::ordered_json::array();
+  // "error" is null where it is no number: JSON has no infinity.
+  for (const TensorError& e : r.errors) errors.push_back({{"tensor", e.name}, {"error", e.error}, {"limit", e.limit}});
   const nlohmann::ordered_json json = {{"file", r.file},
                                        {"kind", r.kind},
                                        {"dtype", r.dtype},
@@ -28,6 +31,7 @@ std::string json_of(const VerifyResult& r) {
                                        {"tensor", r.tensor},
                                        {"error", r.error},
                                        {"limit", r.limit},
+                                       {"errors", errors},
                                        {"kernels", r.kernels},
                                        {"seconds", r.seconds},
                                        {"notes", r.notes}};

@@ -21,10 +21,12 @@ using Command = std::function<int()>;
 void add_train(CLI::App& app, const Globals& globals, Command& chosen);
 void add_eval(CLI::App& app, const Globals& globals, Command& chosen);
 void add_predict(CLI::App& app, const Globals& globals, Command& chosen);
+void add_convert(CLI::App& app, const Globals& globals, Command& chosen);
 void add_inspect(CLI::App& app, const Globals& globals, Command& chosen);
 void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen);
 void add_verify(CLI::App& app, const Globals& globals, Command& chosen);
 void add_bench(CLI::App& app, const Globals& globals, Command& chosen);
+void add_scenes(CLI::App& app, const Globals& globals, Command& chosen);
 void add_graph(CLI::App& app, const Globals& globals, Command& chosen);
 
 }  // namespace rein::train

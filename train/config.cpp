@@ -142,8 +142,8 @@ class Reader {
         const std::string key(name.str());
         assign(find(own, key, "eval.target.", place(file_, value)), value, place(file_, value), "eval.target." + key);
       }
-      if (target.name.empty() || target.dataset.empty() || target.root.empty())
-        bad(place(file_, entry), "a target needs \"name\", \"dataset\" and \"root\"");
+      if (target.name.empty() || target.dataset.empty())
+        bad(place(file_, entry), "a target needs \"name\" and \"dataset\", and a \"root\" if it lies on disk");
       if (std::ranges::find(config_.eval.targets, target.name, &TargetConfig::name) != config_.eval.targets.end())
         bad(place(file_, entry), "there are two targets named \"" + target.name + "\"");
       config_.eval.targets.push_back(std::move(target));

@@ -86,6 +86,7 @@ struct TargetConfig {
 };
 
 struct EvalConfig {
+  std::string preset;
   std::int64_t window = 0;
   std::int64_t stride = 0;
   std::int64_t take_every = 1;
@@ -124,7 +125,7 @@ Config parse_config(const std::string& text, const std::string& file, const std:
 std::int64_t default_stride(std::int64_t window);
 
 // Fills in what follows from other fields: train.zero_at, train.micro_batch, data.short_edges, model.image_size,
-// eval.stride, and what targets inherit from [eval]. Done by parse_config.
+// eval.window, eval.stride, and what targets inherit from [eval]. Done by parse_config.
 void complete(Config& config);
 // Ranges and rules between fields; std::runtime_error names `file` and the key. Done by parse_config.
 void check(const Config& config, const std::string& file);

@@ -7,6 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/text.h"
 #include "train/config.h"
+#include "train/protocol.h"
 
 namespace rein::train {
 namespace {
@@ -76,7 +77,6 @@ void check_model(const Config& c, const Checker& k) {
 
 void check_data(const Config& c, const Checker& k) {
   k.need(!c.data.dataset.empty(), "data.dataset", "a description file", "nothing");
-  k.need(!c.data.root.empty(), "data.root", "a folder", "nothing");
   k.within(1, max_side, "data.crop", c.data.crop);
   for (const std::int64_t edge : c.data.short_edges) k.within(1, 4 * max_side, "data.short_edges", edge);
   k.within(1, max_side, "data.max_long_edge", c.data.max_long_edge);
@@ -139,6 +139,10 @@ void complete(Config& c) {
   if (c.data.short_edges.empty())
     for (std::int64_t k = 5; k <= 20; ++k)
       c.data.short_edges.push_back(std::max<std::int64_t>(1, c.data.crop * k / 10));
+  if (const Preset* preset = find_preset(c.eval.preset)) {
+    if (c.eval.window == 0) c.eval.window = preset->window;
+    if (c.eval.stride == 0 && c.eval.window == preset->window) c.eval.stride = preset->stride;
+  }
   if (c.eval.stride == 0) c.eval.stride = default_stride(c.eval.window);
   for (TargetConfig& t : c.eval.targets) {
     if (t.stride == -1) t.stride = t.window == -1 ? c.eval.stride : default_stride(t.window);
@@ -158,6 +162,14 @@ void check(const Config& c, const std::string& file) {
            "within 1 and the window (" + std::to_string(window) + ")", stride);
     k.at_least(1, section + ".take_every", every);
   };
+  if (!c.eval.preset.empty()) {
+    k.one_of(preset_names(), "eval.preset", c.eval.preset);
+    // Scores under a published name must be those of the published windows.
+    const Preset& preset = *find_preset(c.eval.preset);
+    const std::string rule = " as eval.preset \"" + preset.name + "\" says, or be left out";
+    k.need(c.eval.window == preset.window, "eval.window", std::to_string(preset.window) + rule, c.eval.window);
+    k.need(c.eval.stride == preset.stride, "eval.stride", std::to_string(preset.stride) + rule, c.eval.stride);
+  }
   windows("eval", c.eval.window, c.eval.stride, c.eval.take_every);
   k.within(1, max_channels, "eval.batch", c.eval.batch);
   for (const TargetConfig& t : c.eval.targets) windows("eval.target." + t.name, t.window, t.stride, t.take_every);
@@ -171,10 +183,11 @@ void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
   c.model.backbone = existing("model.backbone", weights, c.model.backbone,
                               " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
   c.data.dataset = existing("data.dataset", folder, c.data.dataset, "");
-  c.data.root = existing("data.root", data, c.data.root, data_hint);
+  // Sets that are rendered have no root.
+  if (!c.data.root.empty()) c.data.root = existing("data.root", data, c.data.root, data_hint);
   for (TargetConfig& t : c.eval.targets) {
     t.dataset = existing("eval.target." + t.name + ".dataset", folder, t.dataset, "");
-    t.root = existing("eval.target." + t.name + ".root", data, t.root, data_hint);
+    if (!t.root.empty()) t.root = existing("eval.target." + t.name + ".root", data, t.root, data_hint);
   }
 }
 

@@ -32,7 +32,7 @@ std::vector<Field> fields(Config& c) {
       {"model.rein.softmax", &c.rein.softmax, "softmax over the tokens"},
       {"model.rein.scale", &c.rein.scale, "initial value of the adapter's scale"},
       {"data.dataset", &c.data.dataset, "description of the training set (TOML), relative to this file", free},
-      {"data.root", &c.data.root, "folder of the training set, below the data folder", free},
+      {"data.root", &c.data.root, "folder of the training set, below the data folder; empty: it is rendered", free},
       {"data.split", &c.data.split, "split of the training set"},
       {"data.crop", &c.data.crop, "side of the training crop in pixels"},
       {"data.short_edges", &c.data.short_edges,
@@ -66,8 +66,15 @@ std::vector<Field> fields(Config& c) {
       {"train.keep_last", &c.train.keep_last, "checkpoints kept, beside the best one", free},
       {"train.recompute", &c.train.recompute, "recompute blocks in backward: less memory, more time", free},
       {"train.threads", &c.train.threads, "threads of the kernels; 0: REIN_THREADS or all cores", free},
-      {"eval.window", &c.eval.window, "side of the sliding window in pixels; 0: the whole photo at once", free},
-      {"eval.stride", &c.eval.stride, "distance of windows; 0: two thirds of the window", free},
+      {"eval.preset", &c.eval.preset,
+       "published protocol: rein512, rein1024 or full-res; it gives the window, the stride and the resize of each "
+       "known "
+       "set, and a target's own keys win over it",
+       free},
+      {"eval.window", &c.eval.window,
+       "side of the sliding window in pixels; 0: as eval.preset says, else the whole photo at once", free},
+      {"eval.stride", &c.eval.stride, "distance of windows; 0: as eval.preset says, else two thirds of the window",
+       free},
       {"eval.take_every", &c.eval.take_every, "use every so-many-th photo in sorted order", free},
       {"eval.batch", &c.eval.batch, "windows per forward pass", free},
   };
@@ -77,9 +84,11 @@ std::vector<Field> fields(TargetConfig& t) {
   return {
       {"name", &t.name, "the set's name in tables"},
       {"dataset", &t.dataset, "description of the set (TOML), relative to this file"},
-      {"root", &t.root, "folder of the set, below the data folder"},
+      {"root", &t.root, "folder of the set, below the data folder; empty: it is rendered"},
       {"split", &t.split, "split of the set"},
-      {"resize", &t.resize, "native, short:320, scale:2 or fit:1024x512; empty: as the description says"},
+      {"resize", &t.resize,
+       "native, short:320, scale:2 or fit:1024x512; half+ before it halves photos and labels first; empty: as "
+       "eval.preset says, else the description"},
       {"window", &t.window, "-1: eval.window"},
       {"stride", &t.stride, "-1: eval.stride"},
       {"take_every", &t.take_every, "-1: eval.take_every"},

@@ -86,6 +86,13 @@ void ConsoleObserver::step(const StepReport& r) {
   const double weight = std::max(0.05, 1.0 / static_cast<double>(seen_));
   loss_ += weight * (r.loss - loss_);
   seconds_ += weight * (r.seconds - seconds_);
+  if (r.accuracy) accuracy_ = accuracy_ ? *accuracy_ + weight * (*r.accuracy - *accuracy_) : *r.accuracy;
+  if (r.bad_costs > 0)
+    warn(bad_cost_steps_, r.step,
+         std::to_string(r.bad_costs) +
+             " costs of matching queries to masks were NaN or infinite; such queries were matched last. A smaller "
+             "train.lr, or train.clip, helps against divergence");
+  if (r.no_labels) warn(unlabelled_batches_, r.step, "not one pixel of the batch has a class");
   const double left = seconds_ * static_cast<double>(plan_.iterations - r.step);
   const auto memory = static_cast<double>(peak_process_bytes());
   if (seen_ == announce_after) {
@@ -95,9 +102,17 @@ void ConsoleObserver::step(const StepReport& r) {
                seconds_, r.waited, duration_text(left).c_str(), static_cast<long long>(plan_.iterations - r.step),
                bytes_text(memory).c_str()));
   }
-  progress_.show("train", r.step, plan_.iterations,
-                 format("loss %.4f  %.2f s/step  %s left  %s", loss_, seconds_, duration_text(left).c_str(),
-                        bytes_text(memory).c_str()));
+  progress_.show(
+      "train", r.step, plan_.iterations,
+      format("loss %.4f  acc %s  %.2f s/step  %s left  %s", loss_, accuracy_ ? format("%.1f", *accuracy_).c_str() : "-",
+             seconds_, duration_text(left).c_str(), bytes_text(memory).c_str()));
+}
+
+void ConsoleObserver::warn(std::int64_t& count, std::int64_t step, const std::string& what) {
+  ++count;
+  if ((count & (count - 1)) != 0) return;
+  progress_.line("warning: step " + std::to_string(step) + ": " + what +
+                 (count > 1 ? " (" + std::to_string(count) + " such steps so far)" : ""));
 }
 
 void ConsoleObserver::evaluating(const std::string& set, std::int64_t done, std::int64_t all) {

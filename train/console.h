@@ -42,10 +42,15 @@ class ConsoleObserver final : public Observer {
   void note(const std::string& text) override { progress_.line("note: " + text); }
 
  private:
+  // The first time, and then whenever the count has doubled.
+  void warn(std::int64_t& count, std::int64_t step, const std::string& what);
+
   ProgressLine progress_;
   RunPlan plan_;
+  std::int64_t bad_cost_steps_ = 0, unlabelled_batches_ = 0;
   std::int64_t seen_ = 0;
-  double seconds_ = 0, loss_ = 0;  // smoothed
+  double seconds_ = 0, loss_ = 0;     // smoothed
+  std::optional<double> accuracy_{};  // likewise
 };
 
 }  // namespace rein::train

@@ -1,51 +1,30 @@
 #include "train/evaluate.h"
 
-#include <charconv>
 #include <chrono>
 #include <future>
 
+#include "data/halve.h"
 #include "models/slide.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tensor/text.h"
 
 namespace rein::train {
-namespace {
 
-std::int64_t number(std::string_view text, const std::string& whole) {
-  std::int64_t value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(result.ec == std::errc() && result.ptr == text.data() + text.size() && value >= 1 && value <= 1 << 20, "eval",
-          "\"", whole, "\" needs a whole number above 0, got \"", text, "\"");
-  return value;
-}
-
-}  // namespace
-
-data::EvalResize parse_resize(const std::string& text) {
-  using Kind = data::EvalResize::Kind;
-  const std::size_t colon = text.find(':');
-  const std::string kind = text.substr(0, colon), value = colon == text.npos ? "" : text.substr(colon + 1);
-  if (text == "native") return {};
-  if (kind == "short") return {Kind::shortest_edge, static_cast<double>(number(value, text)), 0, 0};
-  if (kind == "scale") {
-    double factor = 0;
-    const auto result = std::from_chars(value.data(), value.data() + value.size(), factor);
-    require(result.ec == std::errc() && result.ptr == value.data() + value.size() && factor > 0 && factor <= 64, "eval",
-            "\"", text, "\" needs a factor above 0, at most 64");
-    return {Kind::scale, factor, 0, 0};
-  }
-  if (const std::size_t by = value.find('x'); kind == "fit" && by != value.npos)
-    return {Kind::keep_ratio, 1, static_cast<int>(number(std::string_view(value).substr(0, by), text)),
-            static_cast<int>(number(std::string_view(value).substr(by + 1), text))};
-  fail("eval", "a resize is native, short:320, scale:2 or fit:1024x512, got \"", text, "\"");
-}
-
-Target open_target(const TargetConfig& config, const std::vector<std::string>& model_classes, std::int64_t batch) {
+Target open_target(const TargetConfig& config, const std::vector<std::string>& model_classes, std::int64_t batch,
+                   const std::string& preset) {
   Target target;
   target.name = config.name;
   target.set = data::open_dataset(config.dataset, config.root, config.split);
   const data::Description& description = target.set->description();
-  target.resize = config.resize.empty() ? description.evaluation : parse_resize(config.resize);
+  const Preset* published = find_preset(preset);
+  require(preset.empty() || published != nullptr, "eval", "unknown preset \"", preset, "\"",
+          did_you_mean(preset, preset_names()), " (known: ", quoted_list(preset_names()), ")");
+  const std::string named = published != nullptr ? published->resize_of(description.name) : "";
+  if (const std::string& text = config.resize.empty() ? named : config.resize; !text.empty())
+    target.resize = parse_resize(text);
+  else
+    target.resize = description.evaluation;
   target.sliding = {config.window, config.stride, batch};
   target.take_every = config.take_every;
   const auto folding = data::prediction_folding(description, model_classes);
@@ -85,23 +64,33 @@ TargetScore evaluate(const models::Segmentor& model, const data::Normalisation& 
   const data::Dataset& set = *target.set;
   const std::int64_t photos = target.photos();
   const auto read = [&](std::int64_t photo) {
-    return std::async(std::launch::async, [&set, index = photo * target.take_every] {
+    return std::async(std::launch::async, [&set, halve = target.resize.halve, index = photo * target.take_every] {
       const SerialRegion serial;
-      return set.read(index);
+      data::Sample sample = set.read(index);
+      if (halve) {
+        sample.image = data::halve_photo(sample.image);
+        sample.label = data::halve_labels(sample.label);
+      }
+      return sample;
     });
   };
+  data::EvalResize resize = target.resize;
+  resize.halve = false;  // done when read
   Confusion confusion(set.classes().count(), static_cast<int>(target.prediction_to.size()));
   std::future<data::Sample> next = read(0);
   for (std::int64_t photo = 0; photo < photos; ++photo) {
     const data::Sample sample = next.get();
     if (photo + 1 < photos) next = read(photo + 1);
-    const data::LabelMap ids = predict_photo(model, norm, sample.image, target.resize, target.sliding);
+    const data::LabelMap ids = predict_photo(model, norm, sample.image, resize, target.sliding);
     confusion.add(sample.label.ids, ids.ids, data::ignore_id);
     if (progress) progress(photo + 1, photos);
   }
   const Confusion folded = confusion.fold(target.label_to, target.prediction_to, set.classes().count());
   TargetScore result;
   result.name = target.name;
+  result.dataset = set.description().name;
+  result.resize = resize_text(target.resize);
+  result.sliding = target.sliding;
   result.photos = photos;
   result.score = score(folded, set.classes().names, target.averaged);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -11,6 +11,7 @@
 #include "models/segmentor.h"
 #include "train/config.h"
 #include "train/metrics.h"
+#include "train/protocol.h"
 
 namespace rein::train {
 
@@ -31,18 +32,22 @@ struct Target {
   std::int64_t photos() const { return (set->size() + take_every - 1) / take_every; }
 };
 
-// "native", "short:320", "scale:2", "fit:1024x512". std::invalid_argument for anything else.
-data::EvalResize parse_resize(const std::string& text);
-
-// Opens the set and checks that every class of the model has a place among its scored classes.
-Target open_target(const TargetConfig& config, const std::vector<std::string>& model_classes, std::int64_t batch);
+// Opens the set and checks that every class of the model has a place among its scored classes. Its photos are resized
+// as the target says, else as the preset says for the set of that name, else as the set's description says.
+Target open_target(const TargetConfig& config, const std::vector<std::string>& model_classes, std::int64_t batch,
+                   const std::string& preset = "");
 
 struct TargetScore {
   std::string name;
+  std::string dataset;  // the description's name: whose label map it is
+  std::string resize;   // as parse_resize reads it
+  Sliding sliding;
   std::int64_t photos = 0;
   double seconds = 0;
   Score score;
 };
+// "labels of cityscapes, fit:1024x512, windows 512/341": what else decides the numbers.
+std::string protocol_text(const TargetScore& score);
 // The mean of the sets' mIoU; NaN when one is.
 double mean_miou(const std::vector<TargetScore>& scores);
 

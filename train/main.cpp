@@ -69,11 +69,13 @@ int run(int argc, char** argv) {
   add_train(app, globals, chosen);
   add_eval(app, globals, chosen);
   add_predict(app, globals, chosen);
+  add_scenes(app, globals, chosen);
   add_gradcheck(app, globals, chosen);
   add_verify(app, globals, chosen);
   add_bench(app, globals, chosen);
   add_graph(app, globals, chosen);
   add_inspect(app, globals, chosen);
+  add_convert(app, globals, chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     command->add_flag("--quiet", globals.quiet, "only results and errors");
     command->add_flag("--json", globals.json, "results as JSON on standard output");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,11 @@ struct RunPlan {
 
 struct StepReport {
   std::int64_t step = 0;  // done now, from 1
-  double loss = 0, accuracy = 0, lr = 0, gradient_norm = 0;
-  double seconds = 0, waited = 0;  // of this step; waiting for the loader is part of it
+  double loss = 0, lr = 0, gradient_norm = 0;
+  std::optional<double> accuracy{};  // percent of labelled pixels; nothing where no pixel or the head has none
+  std::int64_t bad_costs = 0;        // NaN or infinite where queries are matched
+  bool no_labels = false;            // not one pixel of the batch has a class
+  double seconds = 0, waited = 0;    // of this step; waiting for the loader is part of it
   double forward = 0, backward = 0, update = 0;
 };
 

@@ -11,8 +11,11 @@ namespace rein::train {
 using nlohmann::ordered_json;
 
 std::string step_line(const StepReport& r) {
-  const ordered_json json = {
-      {"step", r.step}, {"loss", r.loss}, {"acc", r.accuracy}, {"lr", r.lr}, {"grad_norm", r.gradient_norm}};
+  ordered_json json = {
+      {"step", r.step}, {"loss", r.loss}, {"acc", nullptr}, {"lr", r.lr}, {"grad_norm", r.gradient_norm}};
+  if (r.accuracy) json["acc"] = *r.accuracy;
+  if (r.bad_costs > 0) json["bad_costs"] = r.bad_costs;
+  if (r.no_labels) json["no_labels"] = true;
   return json.dump() + "\n";
 }
 

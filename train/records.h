@@ -8,7 +8,8 @@
 namespace rein::train {
 
 // {"step":12,"loss":…,"acc":…,"lr":…,"grad_norm":…}: numbers that read back to the same double; no times, so that a
-// resumed run writes the same bytes.
+// resumed run writes the same bytes. "acc" is null without a pixel accuracy. "bad_costs" (a number) and "no_labels"
+// (true) are there only in steps that had them.
 std::string step_line(const StepReport& report);
 std::string evaluation_line(std::int64_t step, const std::vector<TargetScore>& scores);
 // Seconds of the parts of a step, and the peak of the process' memory in bytes.

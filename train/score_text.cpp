@@ -28,6 +28,12 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 
 }  // namespace
 
+std::string protocol_text(const TargetScore& s) {
+  std::string text = "labels of " + s.dataset + ", " + s.resize + ", ";
+  if (s.sliding.window == 0) return text + "whole photos";
+  return text + "windows " + std::to_string(s.sliding.window) + "/" + std::to_string(s.sliding.stride);
+}
+
 std::string scores_to_json(const std::vector<TargetScore>& scores) {
   nlohmann::ordered_json json;
   json["mean_miou"] = percent_or_null(mean_miou(scores));
@@ -36,6 +42,10 @@ std::string scores_to_json(const std::vector<TargetScore>& scores) {
     nlohmann::ordered_json set;
     set["name"] = s.name;
     set["photos"] = s.photos;
+    set["labels_of"] = s.dataset;
+    set["resize"] = s.resize;
+    set["window"] = s.sliding.window;
+    set["stride"] = s.sliding.stride;
     set["miou"] = percent_or_null(s.score.miou);
     set["pixel_accuracy"] = percent_or_null(s.score.pixel_accuracy);
     for (const ClassScore& c : s.score.classes) set["iou"][c.name] = percent_or_null(c.iou());

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -37,7 +38,7 @@ class Run {
     if (config_.train.threads > 0) set_thread_count(static_cast<int>(config_.train.threads));
     set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
     for (const TargetConfig& t : config_.eval.targets)
-      targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch));
+      targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch, config_.eval.preset));
     built_ = build_model(config_, set_->classes().count());
     folder_.emplace(options.folder, options.resume);
     resume(options.resume);
@@ -58,7 +59,7 @@ class Run {
     std::int64_t saved = step_;
     TrainResult result;
     while (step_ < c.iterations) {
-      result.last_loss = one_step(loader);
+      result.last_loss = one_step(loader, result);
       const bool last = step_ == c.iterations;
       bool best = false;
       if (!targets_.empty() && (last || (c.eval_every > 0 && step_ % c.eval_every == 0))) {
@@ -134,7 +135,7 @@ class Run {
     observer_.started(plan);
   }
 
-  double one_step(data::Loader& loader) {
+  double one_step(data::Loader& loader, TrainResult& result) {
     const double start = now();
     const data::Batch batch = loader.next();
     StepReport report;
@@ -143,7 +144,9 @@ class Run {
     models::PixelAccuracy accuracy;
     for (std::int64_t first = 0; first < config_.train.batch; first += config_.train.micro_batch)
       micro_batch(batch, first, report, accuracy);
-    report.accuracy = accuracy.percent();
+    if (accuracy.valid > 0) report.accuracy = accuracy.percent();
+    report.no_labels = std::ranges::all_of(batch.labels.values<std::int64_t>(),
+                                           [](std::int64_t label) { return label == data::ignore_id; });
     const double updating = now();
     report.gradient_norm =
         config_.train.clip > 0 ? clip_gradients(trained_, config_.train.clip) : gradient_norm(trained_);
@@ -151,6 +154,8 @@ class Run {
     optimizer_.step(report.lr);
     built_.model->clear_grads();
     report.update = now() - updating;
+    result.steps_with_bad_costs += report.bad_costs > 0;
+    result.batches_without_labels += report.no_labels;
     report.step = ++step_;
     report.seconds = now() - start;
     folder_->append_metrics(step_line(report));
@@ -179,12 +184,16 @@ class Run {
     report.loss += losses.total.value().item();
     accuracy.hits += losses.accuracy.hits;
     accuracy.valid += losses.accuracy.valid;
+    report.bad_costs += losses.bad_costs;
   }
 
   [[noreturn]] void stop(const data::Batch& batch, const StepReport& report) const {
     throw CheckFailed(
-        concat_text("[train] step ", step_ + 1, ": the loss is ", report.loss, " and the norm of the gradients ",
-                    report.gradient_norm, "; learning rate ", report.lr, ", photos ", quoted_list(batch.names)),
+        concat_text(
+            "[train] step ", step_ + 1, ": the loss is ", report.loss, " and the norm of the gradients ",
+            report.gradient_norm,
+            report.bad_costs > 0 ? concat_text("; ", report.bad_costs, " costs of matching were NaN or infinite") : "",
+            "; learning rate ", report.lr, ", photos ", quoted_list(batch.names)),
         "the checkpoints are untouched; a smaller train.lr or train.clip helps against divergence");
   }
 

@@ -24,6 +24,8 @@ struct TrainResult {
   std::int64_t steps = 0;
   std::optional<double> last_loss;  // nothing when the run was finished already
   std::vector<TargetScore> scores;  // of the last evaluation
+  // Of this call: steps with NaN or infinite costs where queries are matched, and batches without a labelled pixel.
+  std::int64_t steps_with_bad_costs = 0, batches_without_labels = 0;
 };
 
 // Everything that can be wrong about the input is found before the folder is touched. Throws CheckFailed when a loss

@@ -76,7 +76,7 @@ models::VitOptions vit_options(const GoldenConfig& config) {
   if (o.depth < 1 || o.depth > 1000) fail_runtime("verify", "config.depth must be 1 to 1000, got ", o.depth);
   o.heads = config.integer("num_heads");
   o.mlp_hidden = mlp_hidden(config, o.dim);
-  o.qkv_bias = config.flag_or("qkv_bias", true);
+  o.qkv_bias = config.flag_or("qkv_bias", true) ? nn::QkvBias::qkv : nn::QkvBias::none;
   o.layer_scale = config.flag_or("layer_scale", true);
   o.eps = config.number("ln_eps");
   o.position_resize = models::PositionResize::bicubic_offset;

@@ -1,6 +1,8 @@
 // Differentiable point sampling and the mask losses on sampled points.
 #pragma once
 
+#include <vector>
+
 #include "autograd/variable.h"
 
 namespace rein {
@@ -8,6 +10,19 @@ namespace rein {
 // maps (..., h, w) seen as M maps; rows i64 (T); points f32 (T, P, 2) or (P, 2) -> (T, P). The rule stands in
 // tensor/ops/point_sample.h. The gradient goes to the maps, never to the points; the maps are not kept for backward.
 Variable point_sample(const Variable& maps, const Tensor& rows, const Tensor& points);
+
+// Points of masks that are products of embeddings and pixels, mask (n, q) = features[n] . embeddings[n][q]: what
+// point_sample(matmul(embeddings, features^T), rows, points) gives, for several sets of embeddings over the same
+// features at once. Only the rows that are read have a gradient, so backward makes maps of those alone, and the
+// gradient of the features by one product over all sets: with 19 of 100 rows read, five times fewer operations.
+struct MaskPointSet {
+  Variable embeddings;  // (N, Q, C)
+  Tensor rows;          // i64 (T), ascending, each once, of the N*Q masks
+  Tensor points;        // f32 (T, P, 2)
+  Tensor values;        // (T, P), the result, by a caller who had the masks anyway; null: made here
+};
+// features (N, h, w, C) -> per set (T, P).
+std::vector<Variable> mask_points(const Variable& features, const std::vector<MaskPointSet>& sets);
 
 struct MaskPointLosses {
   Variable bce;   // sum over t, p of (softplus(z) - z g) / bce_divisor

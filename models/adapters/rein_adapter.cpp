@@ -90,6 +90,7 @@ ReinAdapter::ReinAdapter(const ReinOptions& options) : options_(options) {
     add_list(transform_, "transform", dim, options.query_dims);
     child("merge", merge_.emplace(3 * options.query_dims, options.query_dims));
   }
+  visit([this](const std::string&, nn::Param& p) { all_params_.push_back(&p); });
 }
 
 const nn::Linear& ReinAdapter::of_layer(const std::deque<nn::Linear>& list, int layer) const {
@@ -117,8 +118,29 @@ Variable ReinAdapter::make_queries(const Variable& tokens, const std::vector<Var
   return (*merge_)(view(three, Shape{m, 3 * q}));
 }
 
+bool ReinAdapter::still_true(const Kept& kept) const {
+  if (!kept.pass) return false;
+  for (std::size_t i = 0; i < all_params_.size(); ++i) {
+    const Tensor& value = all_params_[i]->value.value();
+    const auto& [storage, version] = kept.made_from[i];
+    if (storage.lock() != value.storage() || version != value.version()) return false;
+  }
+  return true;
+}
+
 std::shared_ptr<const AdapterPass> ReinAdapter::begin(const nn::ForwardContext&) const {
-  return std::make_shared<ReinPass>(*this);
+  if (recording()) {
+    kept_ = {};
+    return std::make_shared<ReinPass>(*this);
+  }
+  if (!still_true(kept_)) {
+    kept_ = {{}, std::make_shared<ReinPass>(*this)};
+    for (const nn::Param* p : all_params_) {
+      const Tensor& value = p->value.value();
+      kept_.made_from.emplace_back(value.storage(), value.version());
+    }
+  }
+  return kept_.pass;
 }
 
 }  // namespace rein::models

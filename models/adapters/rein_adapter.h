@@ -8,8 +8,12 @@
 // (element 3c + s), then merge -> (m, q).
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "models/adapters/adapter.h"
 #include "nn/linear.h"
@@ -38,6 +42,7 @@ struct ReinOptions {
 class ReinAdapter final : public Adapter {
  public:
   explicit ReinAdapter(const ReinOptions& options);
+  // The same pass again while nothing is recorded and no parameter changed.
   std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const override;
   bool gives_queries() const override { return options_.link_token_to_query; }
   const ReinOptions& options() const { return options_; }
@@ -48,6 +53,14 @@ class ReinAdapter final : public Adapter {
   Variable all_tokens() const;  // (layers, m, C)
   Variable make_queries(const Variable& tokens, const std::vector<Variable>& per_layer) const;
 
+  // Without recording (inference), passes are the same until a parameter is written to or bound anew: all windows of an
+  // evaluation share one. Freed by the next recorded pass. Not for two threads at once.
+  struct Kept {
+    std::vector<std::pair<std::weak_ptr<Storage>, std::uint64_t>> made_from{};  // storage and version of each parameter
+    std::shared_ptr<const AdapterPass> pass{};
+  };
+  bool still_true(const Kept& kept) const;
+
   ReinOptions options_;
   nn::Param* tokens_ = nullptr;
   nn::Param* tokens_a_ = nullptr;
@@ -55,6 +68,8 @@ class ReinAdapter final : public Adapter {
   nn::Param* scale_ = nullptr;
   std::deque<nn::Linear> token2feat_, delta_f_, transform_;  // one, or one per layer
   std::optional<nn::Linear> merge_;
+  std::vector<const nn::Param*> all_params_;
+  mutable Kept kept_;
 };
 
 }  // namespace rein::models

@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/point_sample.h"
 #include "models/heads/mask2former.h"
+#include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/gemm.h"
@@ -40,12 +42,32 @@ Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const Los
   const Mask2FormerOutput out = net_(input, true, decisions_.attention_mask);
   require(decisions_.forced.empty() || decisions_.forced.size() == out.cls.size(), "mask2former",
           "decisions are given for ", decisions_.forced.size(), " predictions of ", out.cls.size());
+  const Mask2FormerScope divisors{scope.masks, scope.class_weight};
+  const auto forced = [&](std::size_t i) {
+    return decisions_.forced.empty() ? Mask2FormerForced{} : decisions_.forced[i];
+  };
+  const bool whole_masks = forced_kernel("mask_points") == "reference";
+  // The masks of a prediction are there only while its points are chosen; backward makes those of matched queries.
+  std::vector<Mask2FormerDecided> decided;
+  std::vector<Variable> logits;
+  if (!whole_masks) {
+    std::vector<MaskPointSet> sets;
+    for (std::size_t i = 0; i < out.cls.size(); ++i) {
+      const NoGrad no_grad;
+      decided.push_back(mask2former_decide(out.cls[i].value(), out.mask_logits(i).value(), targets, options_.loss,
+                                           key(context), context.first_sample, static_cast<std::int64_t>(i),
+                                           forced(i)));
+      sets.push_back({out.embeddings[i], decided[i].rows, decided[i].points, decided[i].logits});
+    }
+    logits = mask_points(out.mask_features, sets);
+  }
   Losses losses;
   for (std::size_t i = 0; i < out.cls.size(); ++i) {
     const Mask2FormerLoss one =
-        mask2former_loss({out.cls[i], out.mask_logits(i)}, targets, options_.loss, {scope.masks, scope.class_weight},
-                         key(context), context.first_sample, static_cast<std::int64_t>(i),
-                         decisions_.forced.empty() ? Mask2FormerForced{} : decisions_.forced[i]);
+        whole_masks
+            ? mask2former_loss({out.cls[i], out.mask_logits(i)}, targets, options_.loss, divisors, key(context),
+                               context.first_sample, static_cast<std::int64_t>(i), forced(i))
+            : mask2former_losses(out.cls[i], logits[i], std::move(decided[i]), targets, options_.loss, divisors);
     const std::string prefix = i + 1 < out.cls.size() ? concat_text("d", i, ".") : "";
     losses.terms.emplace_back(prefix + "loss_cls", one.cls);
     losses.terms.emplace_back(prefix + "loss_mask", one.mask);

@@ -21,19 +21,17 @@ std::int64_t matched_of(const std::vector<std::int64_t>& classes, std::int64_t q
   return std::min(static_cast<std::int64_t>(classes.size()), queries);
 }
 
-void check(const Mask2FormerPrediction& prediction, const MaskTargets& targets, const Mask2FormerLossOptions& options) {
+void check(const Tensor& cls, const Tensor& masks, const MaskTargets& targets, const Mask2FormerLossOptions& options) {
   options.check();
-  require(prediction.cls && prediction.masks, op, "cls and masks must be given");
-  const Shape &cls = prediction.cls.shape(), &masks = prediction.masks.shape();
-  require(cls.rank() == 3 && cls[2] == options.classes + 1, op, "cls must have shape (N, Q, ", options.classes + 1,
-          "), got ", cls);
-  require(masks.rank() == 4 && masks[0] == cls[0] && masks[1] == cls[1], op, "masks must have shape (", cls[0], ", ",
-          cls[1], ", h, w), got ", masks);
-  require(prediction.cls.dtype() == prediction.masks.dtype(), op, "cls and masks must have the same dtype, got ",
-          name_of(prediction.cls.dtype()), " and ", name_of(prediction.masks.dtype()));
-  require(targets.labels && targets.labels.rank() == 3 && targets.labels.size(0) == cls[0] &&
-              targets.classes.size() == static_cast<std::size_t>(cls[0]),
-          op, "targets must be those of ", cls[0], " images, got labels ", targets.labels.shape());
+  require(cls.rank() == 3 && cls.size(2) == options.classes + 1, op, "cls must have shape (N, Q, ", options.classes + 1,
+          "), got ", cls.shape());
+  require(masks.rank() == 4 && masks.size(0) == cls.size(0) && masks.size(1) == cls.size(1), op,
+          "masks must have shape (", cls.size(0), ", ", cls.size(1), ", h, w), got ", masks.shape());
+  require(cls.dtype() == masks.dtype(), op, "cls and masks must have the same dtype, got ", name_of(cls.dtype()),
+          " and ", name_of(masks.dtype()));
+  require(targets.labels && targets.labels.rank() == 3 && targets.labels.size(0) == cls.size(0) &&
+              targets.classes.size() == static_cast<std::size_t>(cls.size(0)),
+          op, "targets must be those of ", cls.size(0), " images, got labels ", targets.labels.shape());
 }
 
 // 2 sum(w[y] * -log softmax(cls)[y]) / (sum w[y] + F): the queries with a target and those without, each with its
@@ -193,19 +191,15 @@ Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t quer
           static_cast<double>(matched) + options.no_object_weight * static_cast<double>(all - matched)};
 }
 
-Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
-                                 const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
-                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced) {
-  check(prediction, targets, options);
-  const Mask2FormerScope step = scope ? scope : mask2former_scope(targets, prediction.cls.size(1), options);
-  Matching matching = match_queries(prediction.cls.value(), prediction.masks.value(), targets, options, key,
-                                    first_sample, layer, forced);
-  Mask2FormerLoss out;
-  out.cls = class_loss(prediction.cls, targets, matching.assignment, options, step.class_weight);
-
+Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
+                                      const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
+                                      std::int64_t layer, const Mask2FormerForced& forced) {
+  check(cls, masks, targets, options);
+  Matching matching = match_queries(cls, masks, targets, options, key, first_sample, layer, forced);
   const Matched matched = matched_masks(targets, matching.assignment);
   const std::int64_t uncertain = options.uncertain();
-  const Tensor rows = Matched::ids(matched.rows);
+  Mask2FormerDecided out;
+  out.rows = Matched::ids(matched.rows);
   const Tensor candidates =
       points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates);
   const Tensor random =
@@ -213,22 +207,45 @@ Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const 
   if (forced.chosen)
     out.chosen = forced.chosen;
   else
-    out.chosen = ops::smallest_magnitudes(ops::point_sample(prediction.masks.value(), rows, candidates), uncertain);
+    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, out.rows, candidates), uncertain);
   check_chosen(out.chosen, {matched.count(), uncertain}, options.candidates());
 
-  const Tensor points = join_points(candidates, out.chosen, random);
-  const Variable z = point_sample(prediction.masks, rows, points);
-  const Tensor g = ops::sample_label_mask(targets.labels, Matched::ids(matched.images), Matched::ids(matched.classes),
-                                          points, prediction.masks.dtype());
-  const double all_points = step.masks * static_cast<double>(options.points);
-  const MaskPointLosses losses =
-      mask_point_losses(z, g, (all_points + epsilon) / options.loss_mask, (step.masks + epsilon) / options.loss_dice);
-  out.mask = losses.bce;
-  out.dice = losses.dice;
+  out.points = join_points(candidates, out.chosen, random);
+  out.logits = ops::point_sample(masks, out.rows, out.points);
+  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images), Matched::ids(matched.classes),
+                                       out.points, masks.dtype());
   out.cost = std::move(matching.cost);
   out.assignment = std::move(matching.assignment);
   out.bad_costs = matching.bad;
   return out;
+}
+
+Mask2FormerLoss mask2former_losses(const Variable& cls, const Variable& logits, Mask2FormerDecided decided,
+                                   const MaskTargets& targets, const Mask2FormerLossOptions& options,
+                                   const Mask2FormerScope& scope) {
+  const Mask2FormerScope step = scope ? scope : mask2former_scope(targets, cls.size(1), options);
+  Mask2FormerLoss out;
+  out.cls = class_loss(cls, targets, decided.assignment, options, step.class_weight);
+  const double all_points = step.masks * static_cast<double>(options.points);
+  const MaskPointLosses losses = mask_point_losses(logits, decided.targets, (all_points + epsilon) / options.loss_mask,
+                                                   (step.masks + epsilon) / options.loss_dice);
+  out.mask = losses.bce;
+  out.dice = losses.dice;
+  out.cost = std::move(decided.cost);
+  out.assignment = std::move(decided.assignment);
+  out.chosen = std::move(decided.chosen);
+  out.bad_costs = decided.bad_costs;
+  return out;
+}
+
+Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
+                                 const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
+                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced) {
+  require(prediction.cls && prediction.masks, op, "cls and masks must be given");
+  Mask2FormerDecided decided = mask2former_decide(prediction.cls.value(), prediction.masks.value(), targets, options,
+                                                  key, first_sample, layer, forced);
+  const Variable logits = point_sample(prediction.masks, decided.rows, decided.points);
+  return mask2former_losses(prediction.cls, logits, std::move(decided), targets, options, scope);
 }
 
 }  // namespace rein::models

@@ -75,6 +75,25 @@ struct Mask2FormerLoss {
   std::int64_t bad_costs = 0;      // NaN or infinite elements of the cost; to be reported as a warning
 };
 
+// The same in two steps, for a caller who makes the losses of several predictions with one backward: first all that
+// needs the mask logits, without gradients, then the losses from the logits at the chosen points.
+struct Mask2FormerDecided {
+  std::vector<Tensor> cost, assignment;  // as below
+  Tensor chosen;
+  std::int64_t bad_costs = 0;
+  Tensor rows;     // i64 (T): the matched masks among N*Q, ascending
+  Tensor points;   // f32 (T, P, 2)
+  Tensor logits;   // (T, P) at the points
+  Tensor targets;  // (T, P) in [0, 1]
+};
+Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
+                                      const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
+                                      std::int64_t layer, const Mask2FormerForced& forced = {});
+// `logits`: a Variable of decided.logits. Without any matched mask it may be a constant.
+Mask2FormerLoss mask2former_losses(const Variable& cls, const Variable& logits, Mask2FormerDecided decided,
+                                   const MaskTargets& targets, const Mask2FormerLossOptions& options,
+                                   const Mask2FormerScope& scope);
+
 // A null scope means that this micro-batch is the whole step. `key` is the step's; image n is number first_sample + n
 // of the step's batch, and `layer` the number of the prediction (0 = before the first decoder layer): points depend on
 // these three alone. A NaN or infinite logit makes bad costs: such a query is matched only if nothing else is left. The

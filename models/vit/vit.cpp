@@ -12,18 +12,30 @@
 namespace rein::models {
 namespace {
 
+std::optional<nn::WindowOptions> window_options(const VitOptions& options, std::int64_t index) {
+  if (!options.windows) return std::nullopt;
+  const VitWindows& windows = *options.windows;
+  if (!windows.global(index)) return nn::WindowOptions{windows.side, 0, 0};
+  if (windows.table_grid > 0) return nn::WindowOptions{0, windows.table_grid, windows.table_grid};
+  return nn::WindowOptions{0, options.grid_height, options.grid_width};
+}
+
 nn::BlockOptions block_options(const VitOptions& options, std::int64_t index) {
   const std::int64_t last = std::max<std::int64_t>(options.depth - 1, 1);
   return {.dim = options.dim,
           .heads = options.heads,
           .mlp_hidden = options.hidden(),
           .mlp = options.mlp,
+          .mlp_norm = options.mlp_norm,
           .qkv_bias = options.qkv_bias,
+          .windows = window_options(options, index),
           .layer_scale = options.layer_scale,
           .layer_scale_init = options.layer_scale_init,
           .eps = options.eps,
           .drop_path = options.drop_path * static_cast<double>(index) / static_cast<double>(last)};
 }
+
+constexpr std::size_t most_cached = 8;  // grids
 
 ops::ResizeOptions position_rule(const VitOptions& options, std::int64_t h, std::int64_t w) {
   using ops::Interpolation;
@@ -32,6 +44,8 @@ ops::ResizeOptions position_rule(const VitOptions& options, std::int64_t h, std:
       return ops::to_size(h, w, Interpolation::bicubic);
     case PositionResize::bicubic_antialias:
       return ops::to_size(h, w, Interpolation::bicubic_antialias);
+    case PositionResize::bilinear:
+      return ops::to_size(h, w, Interpolation::bilinear);
     case PositionResize::bicubic_offset:
     default: {
       const auto factor = [](std::int64_t n, std::int64_t g) {
@@ -45,7 +59,8 @@ ops::ResizeOptions position_rule(const VitOptions& options, std::int64_t h, std:
 
 }  // namespace
 
-Vit::Vit(const VitOptions& options) : options_(options), patch_embed_(options.patch, options.dim) {
+Vit::Vit(const VitOptions& options)
+    : options_(options), patch_embed_(options.patch, options.dim, options.stem.patch_bias) {
   require(options.depth >= 1 && options.grid_height >= 1 && options.grid_width >= 1, "vit",
           "needs at least one block and a position grid, got depth ", options.depth, " and grid ", options.grid_height,
           " x ", options.grid_width);
@@ -55,10 +70,11 @@ Vit::Vit(const VitOptions& options) : options_(options), patch_embed_(options.pa
   const std::int64_t dim = options.dim;
   const std::int64_t positions = options.grid_height * options.grid_width + (options.class_token ? 1 : 0);
   if (options.class_token) cls_token_ = &declare("cls_token", Shape{1, 1, dim}, small);
-  pos_embed_ = &declare("pos_embed", Shape{1, positions, dim}, small);
+  if (options.position_table) pos_embed_ = &declare("pos_embed", Shape{1, positions, dim}, small);
   if (options.registers > 0) register_tokens_ = &declare("register_tokens", Shape{1, options.registers, dim}, small);
   if (options.mask_token) declare("mask_token", Shape{1, dim}, nn::Init::constant(0));
   child("patch_embed", patch_embed_);
+  if (options.stem.pre_norm) child("norm_pre", norm_pre_.emplace(dim, options.eps));
   for (std::int64_t i = 0; i < options.depth; ++i) {
     child(concat_text("blocks.", i), blocks_.emplace_back(block_options(options, i)));
   }
@@ -84,23 +100,34 @@ Variable Vit::positions(std::int64_t h, std::int64_t w) const {
     if (c.h == h && c.w == w && c.source.storage() == table.value().storage() && c.version == table.value().version())
       return constant(c.rows);
   }
-  constexpr std::size_t most_cached = 8;
   if (cache_.size() >= most_cached) cache_.erase(cache_.begin());
   cache_.push_back({table.value(), table.value().version(), h, w, make().value()});
   return constant(cache_.back().rows);
 }
 
+ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, DType dtype) const {
+  if (options_.rope.kind == RopeKind::none) return {};
+  for (const CachedRope& c : rope_cache_)
+    if (c.h == h && c.w == w && c.table.cos.dtype() == dtype) return c.table;
+  if (rope_cache_.size() >= most_cached) rope_cache_.erase(rope_cache_.begin());
+  rope_cache_.push_back({h, w, rope_table(options_.rope, h, w, options_.dim / options_.heads, dtype)});
+  return rope_cache_.back().table;
+}
+
 Variable Vit::embed(const Variable& image) const {
   const std::int64_t n = image.size(0), h = image.size(1) / options_.patch, w = image.size(2) / options_.patch;
-  const Variable patches = add_broadcast(patch_embed_(image), positions(h, w));
+  Variable patches = patch_embed_(image);
+  if (pos_embed_ != nullptr) patches = add_broadcast(patches, positions(h, w));
   std::vector<Variable> parts;
-  if (options_.class_token) {
-    parts.push_back(expand(add(cls_token_->value, slice(pos_embed_->value, 1, 0, 1)), n));
+  if (cls_token_ != nullptr) {
+    const auto times = static_cast<double>(options_.stem.class_token_times);
+    const Variable token = times == 1 ? cls_token_->value : scale(cls_token_->value, times);
+    parts.push_back(expand(pos_embed_ != nullptr ? add(token, slice(pos_embed_->value, 1, 0, 1)) : token, n));
   }
   if (register_tokens_ != nullptr) parts.push_back(expand(register_tokens_->value, n));
-  if (parts.empty()) return patches;
   parts.push_back(patches);
-  return concat(parts, 1);
+  const Variable tokens = parts.size() == 1 ? patches : concat(parts, 1);
+  return norm_pre_ ? (*norm_pre_)(tokens) : tokens;
 }
 
 Variable Vit::map_of(const TokenState& state, std::int64_t h, std::int64_t w) const {
@@ -127,13 +154,14 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
   nn::ForwardContext inside = context;
   inside.training = context.training && !wanted.frozen;
   TokenState state{embed(image), options_.prefix()};
+  const ops::RopeTable turns = rope(h, w, state.tokens.dtype());
   VitOutput output;
   for (int i = 0; i < end; ++i) {
     if (pass) pass->before_block(i, state);
     const nn::Block& block = blocks_[static_cast<std::size_t>(i)];
     // `pass` is held by value: the body may run again after this function returned.
-    const auto run = [&block, inside, pass, i](std::span<const Variable> x) {
-      return std::vector<Variable>{block(x[0], inside, {pass.get(), i})};
+    const auto run = [&block, inside, pass, i, turns, h, w](std::span<const Variable> x) {
+      return std::vector<Variable>{block(x[0], inside, {pass.get(), i, turns, h, w})};
     };
     const bool recompute = wanted.recompute && recording() && (wanted.blocks_trainable || state.tokens.requires_grad());
     state.tokens =

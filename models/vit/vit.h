@@ -1,5 +1,7 @@
 // The plain ViT: image to tokens through pre-norm blocks. Official names (original DINOv2, timm): cls_token, pos_embed,
 // register_tokens, mask_token, patch_embed.proj.*, blocks.N.{norm1,attn.qkv,attn.proj,ls1,norm2,mlp,ls2}.*, norm.*.
+// Of other families: norm_pre.* (timm's name), blocks.N.attn.{rel_pos_h,rel_pos_w,q_bias,v_bias},
+// blocks.N.mlp.norm.*.
 #pragma once
 
 #include <deque>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "models/adapters/adapter.h"
+#include "models/vit/rope_table.h"
 #include "models/vit/vit_options.h"
 #include "nn/conv.h"
 
@@ -42,6 +45,7 @@ class Vit final : public nn::Module {
  private:
   // The patch rows of the position table for an (h, w) grid: (h*w, C). Cached while pos_embed is a constant.
   Variable positions(std::int64_t h, std::int64_t w) const;
+  ops::RopeTable rope(std::int64_t h, std::int64_t w, DType dtype) const;  // cached; null when the family has none
   Variable embed(const Variable& image) const;
   Variable map_of(const TokenState& state, std::int64_t h, std::int64_t w) const;
 
@@ -50,6 +54,7 @@ class Vit final : public nn::Module {
   nn::Param* pos_embed_ = nullptr;
   nn::Param* register_tokens_ = nullptr;
   nn::PatchEmbed patch_embed_;
+  std::optional<nn::LayerNorm> norm_pre_;
   std::deque<nn::Block> blocks_;
   std::optional<nn::LayerNorm> norm_;
 
@@ -60,6 +65,11 @@ class Vit final : public nn::Module {
     Tensor rows;
   };
   mutable std::vector<CachedPositions> cache_;
+  struct CachedRope {
+    std::int64_t h = 0, w = 0;
+    ops::RopeTable table;
+  };
+  mutable std::vector<CachedRope> rope_cache_;
 };
 
 }  // namespace rein::models

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+
+#include "tensor/error.h"
 
 namespace rein::models::zoo {
 namespace {
@@ -22,7 +25,12 @@ std::string fill(std::string_view pattern, const Match& m) {
 }  // namespace
 
 const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all = {vit_augreg(), dinov2_original(), dinov2_hugging_face()};
+  static const std::vector<Layout> all = {
+      vit_augreg(),       dinov2_original(),  dinov2_hugging_face(), dinov3_hugging_face(), dinov3_hugging_face_gated(),
+      eva02_timm(),       eva02_timm_fused(), eva02_rein(),          eva02_rein_fused(),    clip_hugging_face(),
+      clip_openai(),      clip_rein(),        mae_original(),        mae_hugging_face(),    sam_original(),
+      sam_hugging_face(),
+  };
   return all;
 }
 
@@ -52,13 +60,20 @@ std::optional<Match> match(std::string_view pattern, std::string_view name) {
 
 bool Layout::ignores(std::string_view theirs) const {
   return std::ranges::any_of(ignored, [&](std::string_view pattern) {
+    if (pattern.find('#') != pattern.npos) return match(pattern, theirs).has_value();
     return pattern.ends_with('*') ? theirs.starts_with(pattern.substr(0, pattern.size() - 1)) : theirs == pattern;
   });
 }
 
+std::int64_t Layout::heads_of(std::int64_t width) const {
+  for (const auto& [known, count] : heads)
+    if (known == width) return count;
+  return width % 64 == 0 ? width / 64 : 0;
+}
+
 std::optional<Place> place_of(const Layout& layout, std::string_view theirs) {
   for (const NameRule& rule : layout.rules)
-    if (const auto m = match(rule.theirs, theirs)) return Place{fill(rule.ours, *m), rule.part, rule.parts};
+    if (const auto m = match(rule.theirs, theirs)) return Place{fill(rule.ours, *m), rule.part, rule.parts, rule.form};
   return std::nullopt;
 }
 
@@ -71,6 +86,29 @@ std::vector<std::string> pieces_of(const Layout& layout, std::string_view ours) 
     pieces[static_cast<std::size_t>(rule.part)] = fill(rule.theirs, *m);
   }
   return pieces;
+}
+
+Form form_of(const Layout& layout, std::string_view ours) {
+  for (const NameRule& rule : layout.rules)
+    if (match(rule.ours, ours)) return rule.form;
+  return Form::same;
+}
+
+Shape to_our_shape(Form form, const Shape& theirs) {
+  const int rank = theirs.rank();
+  if (form == Form::vector && rank == 1) return {1, 1, theirs[0]};
+  if (form == Form::table && rank == 2) return {1, theirs[0], theirs[1]};
+  if (form == Form::map && rank == 4 && theirs[0] == 1) return {1, theirs[1] * theirs[2], theirs[3]};
+  return theirs;
+}
+
+Shape to_their_shape(Form form, const Shape& ours) {
+  if (form == Form::same || ours.rank() != 3) return ours;
+  if (form == Form::vector) return {ours[2]};
+  if (form == Form::table) return {ours[1], ours[2]};
+  const auto side = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(ours[1]))));
+  require(side * side == ours[1], "zoo", "a map of positions must be square, got ", ours);
+  return {1, side, side, ours[2]};
 }
 
 }  // namespace rein::models::zoo

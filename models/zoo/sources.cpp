@@ -46,6 +46,8 @@ std::vector<std::string> MappedSource::names() const {
 }
 
 bool MappedSource::has(const std::string& name) const {
+  // A name of theirs that is left out does not become ours by being spelt alike.
+  if (pieces_of(layout_, name).empty() && layout_.ignores(name)) return false;
   for (const std::string& theirs : pieces(name))
     if (!inner_->has(theirs)) return false;
   return true;
@@ -53,7 +55,7 @@ bool MappedSource::has(const std::string& name) const {
 
 Shape MappedSource::shape(const std::string& name) const {
   const std::vector<std::string> theirs = pieces(name);
-  const Shape first = inner_->shape(theirs[0]);
+  const Shape first = to_our_shape(form_of(layout_, name), inner_->shape(theirs[0]));
   if (theirs.size() == 1) return first;
   for (const std::string& piece : theirs) {
     const Shape other = inner_->shape(piece);
@@ -64,7 +66,7 @@ Shape MappedSource::shape(const std::string& name) const {
 
 Tensor MappedSource::read(const std::string& name, DType dtype) const {
   const std::vector<std::string> theirs = pieces(name);
-  if (theirs.size() == 1) return inner_->read(theirs[0], dtype);
+  if (theirs.size() == 1) return inner_->read(theirs[0], dtype).view(shape(name));
   std::vector<Tensor> parts;
   for (const std::string& piece : theirs) parts.push_back(inner_->read(piece, dtype));
   return stack_rows(parts, shape(name));
@@ -84,33 +86,34 @@ Tensor convert_patch_kernel(const Tensor& kernel, std::int64_t patch) {
   return ops::resize(planes, ops::to_size(patch, patch, ops::Interpolation::bicubic)).view({s[0], s[1], patch, patch});
 }
 
-Tensor convert_positions(const Tensor& table, std::int64_t grid) {
-  require(table.rank() == 3 && table.size(0) == 1 && table.size(1) >= 2, "convert_positions",
-          "table must be (1, 1 + g*g, C), got ", table.shape());
-  const std::int64_t side = grid_side(table.size(1) - 1, "pos_embed"), c = table.size(2);
-  const Tensor rows = table.view({1 + side * side, c});
-  const Tensor map = rows.rows(1, 1 + side * side).view({1, side, side, c});
-  const Tensor resized = ops::resize(map, ops::to_size(grid, grid, ops::Interpolation::bicubic));
-  return stack_rows({rows.rows(0, 1), resized}, {1, 1 + grid * grid, c});
+Tensor convert_positions(const Tensor& table, const Conversion& to) {
+  const std::int64_t first = to.class_row ? 1 : 0;
+  require(table.rank() == 3 && table.size(0) == 1 && table.size(1) > first, "convert_positions", "table must be (1, ",
+          to.class_row ? "1 + " : "", "g*g, C), got ", table.shape());
+  const std::int64_t side = grid_side(table.size(1) - first, "pos_embed"), c = table.size(2);
+  const Tensor rows = table.view({first + side * side, c});
+  const Tensor map = rows.rows(first, first + side * side).view({1, side, side, c});
+  const Tensor resized = ops::resize(map, ops::to_size(to.grid, to.grid, to.positions));
+  if (!to.class_row) return resized.view({1, to.grid * to.grid, c});
+  return stack_rows({rows.rows(0, 1), resized}, {1, 1 + to.grid * to.grid, c});
 }
 
-ConvertedSource::ConvertedSource(std::shared_ptr<const nn::TensorSource> inner, std::int64_t patch, std::int64_t grid)
-    : inner_(std::move(inner)), patch_(patch), grid_(grid) {
-  require(patch >= 1 && grid >= 1, "zoo", "patch and grid must be at least 1, got ", patch, " and ", grid);
+ConvertedSource::ConvertedSource(std::shared_ptr<const nn::TensorSource> inner, const Conversion& to)
+    : inner_(std::move(inner)), to_(to) {
+  require(to.patch >= 1 && to.grid >= 1, "zoo", "patch and grid must be at least 1, got ", to.patch, " and ", to.grid);
 }
 
 Shape ConvertedSource::shape(const std::string& name) const {
   const Shape s = inner_->shape(name);
-  if (name == kernel_name && s.rank() == 4) return s.with(2, patch_).with(3, patch_);
-  if (name == table_name && s.rank() == 3) return s.with(1, 1 + grid_ * grid_);
+  if (name == kernel_name && s.rank() == 4) return s.with(2, to_.patch).with(3, to_.patch);
+  if (name == table_name && s.rank() == 3) return s.with(1, (to_.class_row ? 1 : 0) + to_.grid * to_.grid);
   return s;
 }
 
 Tensor ConvertedSource::read(const std::string& name, DType dtype) const {
   const Tensor t = inner_->read(name, dtype);
-  if (name == kernel_name && t.size(2) != patch_) return convert_patch_kernel(t, patch_);
-  if (name == table_name && t.size(1) != 1 + grid_ * grid_) return convert_positions(t, grid_);
-  return t;
+  if (t.shape() == shape(name)) return t;
+  return name == kernel_name ? convert_patch_kernel(t, to_.patch) : convert_positions(t, to_);
 }
 
 }  // namespace rein::models::zoo

@@ -1,65 +1,50 @@
 #include "models/zoo/zoo.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
+#include "models/zoo/report.h"
 #include "tensor/error.h"
 
 namespace rein::models::zoo {
 namespace {
 
-std::string joined(const std::vector<std::string>& words, std::size_t limit) {
-  std::string out;
-  for (std::size_t i = 0; i < std::min(words.size(), limit); ++i) out += (i == 0 ? "" : ", ") + words[i];
-  if (words.size() > limit) out += ", … (" + std::to_string(words.size()) + " in all)";
-  return out;
+const std::string segmentor_prefix = "backbone.";
+
+// Layouts of the same names may differ in the size of the position table.
+bool positions_fit(const nn::TensorSource& theirs, const Layout& layout) {
+  const std::vector<std::string> table = pieces_of(layout, "pos_embed");
+  if (table.size() != 1 || !theirs.has(table[0])) return true;
+  const Shape shape = to_our_shape(form_of(layout, "pos_embed"), theirs.shape(table[0]));
+  if (shape.rank() != 3) return true;
+  return shape[1] >= layout.least_positions && (layout.most_positions == 0 || shape[1] <= layout.most_positions);
 }
 
-std::vector<std::string> missing_marks(const nn::TensorSource& theirs, const Layout& layout, bool family_said) {
-  std::vector<std::string> missing;
-  for (const std::string_view mark : layout.marks)
-    if (!theirs.has(std::string(mark))) missing.emplace_back(mark);
-  for (const std::string_view mark : layout.telltale)
-    if (!family_said && !theirs.has(std::string(mark))) missing.emplace_back(mark);
-  return missing;
+bool fits(const nn::TensorSource& theirs, const Layout& layout, bool family_said, bool layout_said) {
+  return missing_marks(theirs, layout, family_said).empty() && foreign_names(theirs, layout).empty() &&
+         (layout_said || positions_fit(theirs, layout));
 }
 
-std::vector<std::string> foreign_names(const nn::TensorSource& theirs, const Layout& layout) {
-  std::vector<std::string> found;
-  for (const std::string_view name : layout.foreign)
-    if (theirs.has(std::string(name))) found.emplace_back(name);
-  return found;
-}
-
-[[noreturn]] void fail_unrecognised(const nn::TensorSource& theirs, const std::vector<const Layout*>& candidates,
-                                    bool said) {
-  const auto distance = [&](const Layout* l) {
-    return missing_marks(theirs, *l, said).size() * 10 + foreign_names(theirs, *l).size();
-  };
-  const Layout* near = *std::ranges::min_element(candidates, {}, distance);
-  const std::vector<std::string> missing = missing_marks(theirs, *near, said), foreign = foreign_names(theirs, *near);
-  const std::vector<std::string> names = theirs.names();
-  std::string text = names.empty() ? "it has no tensors" : "it has " + joined(names, 6);
-  text += "; the nearest known layout is " + std::string(near->name);
-  if (!missing.empty()) text += ", which needs " + joined(missing, 8);
-  if (!foreign.empty()) text += (missing.empty() ? ", which never has " : "; it never has ") + joined(foreign, 8);
-  fail_runtime("zoo", "no known ViT in ", theirs.describe(), ": ", text);
-}
-
-const Layout& find_layout(const nn::TensorSource& theirs, const std::string& family) {
+const Layout& find_layout(const nn::TensorSource& theirs, const std::string& family, const std::string& wanted) {
   std::vector<const Layout*> candidates;
   std::set<std::string> families;
   for (const Layout& layout : layouts()) {
     families.emplace(layout.family);
-    if (family.empty() || layout.family == family) candidates.push_back(&layout);
+    if ((family.empty() || layout.family == family) && (wanted.empty() || layout.name == wanted))
+      candidates.push_back(&layout);
   }
+  if (candidates.empty() && !wanted.empty())
+    fail_runtime("zoo", "unknown layout \"", wanted, "\"", family.empty() ? "" : " of family " + family);
   if (candidates.empty())
     fail_runtime("zoo", "unknown family \"", family, "\"; known: ", joined({families.begin(), families.end()}, 20));
   std::vector<const Layout*> fitting;
   for (const Layout* layout : candidates)
-    if (missing_marks(theirs, *layout, !family.empty()).empty() && foreign_names(theirs, *layout).empty())
-      fitting.push_back(layout);
-  if (fitting.empty()) fail_unrecognised(theirs, candidates, !family.empty());
+    if (fits(theirs, *layout, !family.empty() || !wanted.empty(), !wanted.empty())) fitting.push_back(layout);
+  if (fitting.empty()) {
+    const auto other = std::ranges::find_if(layouts(), [&](const Layout& l) { return fits(theirs, l, false, false); });
+    fail_unrecognised(theirs, candidates, !family.empty(), other == layouts().end() ? nullptr : &*other);
+  }
   if (fitting.size() > 1) {
     std::vector<std::string> names;
     for (const Layout* l : fitting) names.emplace_back(l->family);
@@ -88,6 +73,25 @@ Shape shape_of(const nn::TensorSource& ours, const std::string& name, int rank) 
   return s;
 }
 
+// A table of 2 n - 1 rows is for n places. Of two sizes the smaller is the windows' and the larger the whole map's; of
+// one size it is the map's where it has the side of the position grid. A converted file may keep larger tables.
+VitWindows windows_of(const nn::TensorSource& ours, std::int64_t depth, std::int64_t grid) {
+  std::map<std::int64_t, std::vector<std::int64_t>> blocks;  // by n
+  for (std::int64_t i = 0; i < depth; ++i) {
+    const std::string name = concat_text("blocks.", i, ".attn.rel_pos_h");
+    if (ours.has(name)) blocks[(shape_of(ours, name, 2)[0] + 1) / 2].push_back(i);  // bind reports absent ones
+  }
+  if (blocks.empty() || blocks.size() > 2)
+    fail_runtime("zoo", ours.describe(), ": relative positions must be of one or two sizes, got ", blocks.size());
+  const auto& [largest, whole] = *blocks.rbegin();
+  const bool only_windows = blocks.size() == 1 && largest != grid;
+  VitWindows windows{.side = blocks.size() == 1 && !only_windows ? 0 : blocks.begin()->first, .global_blocks = {}};
+  if (only_windows) return windows;
+  windows.global_blocks = whole;
+  if (largest != grid) windows.table_grid = largest;
+  return windows;
+}
+
 }  // namespace
 
 std::string Recognised::text() const {
@@ -98,7 +102,8 @@ std::string Recognised::text() const {
 }
 
 Recognised recognise(const nn::TensorSource& theirs, const Hints& hints) {
-  const Layout& layout = find_layout(theirs, hints.family);
+  const auto [family, size] = split_family(hints.family);
+  const Layout& layout = find_layout(theirs, family, hints.layout);
   // A borrowed pointer: the mapped view lives in this function only.
   const MappedSource ours(std::shared_ptr<const nn::TensorSource>(&theirs, [](const nn::TensorSource*) {}), layout);
   VitOptions o;
@@ -111,40 +116,76 @@ Recognised recognise(const nn::TensorSource& theirs, const Hints& hints) {
   o.class_token = ours.has("cls_token");
   o.registers = ours.has("register_tokens") ? shape_of(ours, "register_tokens", 3)[1] : 0;
   o.mask_token = ours.has("mask_token");
-  const Shape table = shape_of(ours, "pos_embed", 3);
-  o.grid_height = o.grid_width =
-      grid_side(table[1] - (o.class_token ? 1 : 0), theirs.describe() + ": the position table");
+  o.position_table = layout.native == 0;
+  if (o.position_table) {
+    const Shape table = shape_of(ours, "pos_embed", 3);
+    o.grid_height = o.grid_width =
+        grid_side(table[1] - (o.class_token ? 1 : 0), theirs.describe() + ": the position table");
+  } else {
+    o.grid_height = o.grid_width = std::max<std::int64_t>(layout.native / o.patch, 1);
+  }
+  o.stem = layout.stem;
+  if (layout.windows) o.windows = windows_of(ours, o.depth, o.grid_height);
+  o.rope = layout.rope;  // of the grid that the family was trained on, also when the file's table was resized since
   if (ours.has("blocks.0.mlp.w12.weight")) {
     o.mlp = nn::MlpKind::swiglu;
     o.mlp_hidden = shape_of(ours, "blocks.0.mlp.w12.weight", 2)[0] / 2;
+    o.mlp_norm = ours.has("blocks.0.mlp.norm.weight");
   } else if (ours.has("blocks.0.mlp.fc1.weight")) {
+    o.mlp = layout.mlp;
     o.mlp_hidden = shape_of(ours, "blocks.0.mlp.fc1.weight", 2)[0];
   }
-  o.qkv_bias = ours.has("blocks.0.attn.qkv.bias");
+  o.qkv_bias = ours.has("blocks.0.attn.q_bias")     ? nn::QkvBias::qv
+               : ours.has("blocks.0.attn.qkv.bias") ? nn::QkvBias::qkv
+                                                    : nn::QkvBias::none;
   o.layer_scale = ours.has("blocks.0.ls1.gamma");
   o.final_norm = ours.has("norm.weight");
   o.eps = layout.eps;
   o.position_resize = o.registers > 0 ? layout.resize_with_registers : layout.resize;
-  o.heads = hints.heads > 0 ? hints.heads : o.dim % 64 == 0 ? o.dim / 64 : 0;
+  o.heads = hints.heads > 0 ? hints.heads : layout.heads_of(o.dim);
   if (o.heads == 0 || o.dim % o.heads != 0)
     fail_runtime("zoo", theirs.describe(), ": the number of heads is not in the file and ", o.dim,
                  o.heads == 0 ? " is no multiple of 64" : concat_text(" is no multiple of ", o.heads),
                  "; say how many");
+  if (!size.empty() && size_name(o.dim, o.depth) != size) {
+    const std::string_view found = size_name(o.dim, o.depth);
+    fail_runtime("zoo", theirs.describe(), " is ", layout.family, found.empty() ? "" : "-", found, " (", layout.name,
+                 ": ", o.depth, " blocks of ", o.dim, "); ", hints.family, " is asked for");
+  }
   return {&layout, o, layout.mean, layout.std, o.grid_height * o.patch, o.grid_width * o.patch};
 }
 
 Weights open_weights(std::shared_ptr<const nn::TensorSource> theirs, const Hints& hints) {
+  // A whole segmentor's file has its backbone below a prefix.
+  if (theirs->has(segmentor_prefix + "patch_embed.proj.weight") || theirs->has(segmentor_prefix + "pos_embed"))
+    theirs = std::make_shared<PrefixSource>(std::move(theirs), segmentor_prefix);
   Recognised model = recognise(*theirs, hints);
   const Layout& layout = *model.layout;
   return {std::move(model), std::make_shared<MappedSource>(std::move(theirs), layout)};
 }
 
 Weights open_weights(const std::filesystem::path& path, const Hints& hints) {
-  return open_weights(std::make_shared<FileSource>(path), hints);
+  const auto file = std::make_shared<FileSource>(path);
+  Hints all = hints;
+  // What `rein convert` left beside the tensors decides between layouts of the same names.
+  const auto metadata = file->file().metadata();
+  if (const auto layout = metadata.find(layout_key); layout != metadata.end() && all.layout.empty()) {
+    const auto known = std::ranges::find(layouts(), layout->second, &Layout::name);
+    const std::string family = split_family(all.family).first;
+    if (known != layouts().end() && (family.empty() || family == known->family)) all.layout = layout->second;
+  }
+  return open_weights(file, all);
 }
 
 Weights converted(const Weights& weights, std::int64_t patch, std::int64_t grid) {
-  Weights out{weights.model, std::make_shared<ConvertedSource>(weights.source, patch, grid)};
+  const VitOptions& before = weights.model.options;
+  const Conversion wanted{.patch = patch,
+                          .grid = grid,
+                          .positions = weights.model.layout->convert_positions,
+                          .class_row = before.class_token};
+  Weights out{weights.model, std::make_shared<ConvertedSource>(weights.source, wanted)};
+  // Tables of relative positions stay as they are: a global block resizes them to its map.
+  if (before.windows && before.windows->table_grid == 0) out.model.options.windows->table_grid = before.grid_height;
   out.model.options.patch = patch;
   out.model.options.grid_height = out.model.options.grid_width = grid;
   out.model.native_height = out.model.native_width = patch * grid;

@@ -13,8 +13,9 @@ namespace rein::models::zoo {
 
 // What a file cannot tell, or tells ambiguously.
 struct Hints {
-  std::string family;      // "" : any
-  std::int64_t heads = 0;  // 0: width / 64, which holds for every published size
+  std::string family;      // "" : any; "dinov2"; "dinov2-large": another size is refused, too
+  std::int64_t heads = 0;  // 0: the layout's rule, which holds for every published size
+  std::string layout{};    // "clip_rein": one of several with the same names; "": the one that fits
 };
 
 struct Recognised {
@@ -25,6 +26,9 @@ struct Recognised {
 
   std::string text() const;  // "dinov2 (dinov2_hf): 12 blocks of 384, 6 heads, patch 14, grid 37x37"
 };
+
+// The key under which a converted file's metadata names its layout.
+inline constexpr const char* layout_key = "rein.layout";
 
 // Throws std::runtime_error when the names fit no table: what was found, the nearest layout, and what it lacks.
 Recognised recognise(const nn::TensorSource& theirs, const Hints& hints = {});

@@ -1,20 +1,13 @@
 #include "tensor/io/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <bit>
-#include <cctype>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <string_view>
 
 #include "tensor/error.h"
+#include "tensor/io/mapped_file.h"
 #include "tensor/io/safetensors_header.h"
 #include "tensor/ops/cast.h"
 
@@ -33,25 +26,9 @@ namespace {
 
 using safetensors_detail::in_quotes;
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
-  return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
-           return a == static_cast<char>(std::tolower(static_cast<unsigned char>(b)));
-         });
-}
-
 // Downloads that went wrong are common; say what the file is.
 void refuse_other_formats(std::string_view text, const std::string& file) {
-  if (text.starts_with("version https://git-lfs")) {
-    fail_runtime("safetensors", file,
-                 ": this is a git-LFS pointer, not the weights; fetch the file itself (git lfs pull)");
-  }
-  const auto first = text.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  const std::string_view page = first == std::string_view::npos ? "" : text.substr(first, 64);
-  for (const char* tag : {"<!doctype", "<html", "<head", "<?xml"}) {
-    if (starts_with_ignoring_case(page, tag)) {
-      fail_runtime("safetensors", file, ": this is a web page, not the weights; the download went wrong");
-    }
-  }
+  refuse_wrong_downloads(text, file, "safetensors");
   if (text.starts_with("PK\x03\x04")) {
     fail_runtime("safetensors", file, ": this is a zip archive (a PyTorch checkpoint?), not a safetensors file");
   }
@@ -61,36 +38,6 @@ std::uint64_t little_endian_64(const std::byte* bytes) {
   std::uint64_t value;
   std::memcpy(&value, bytes, sizeof value);
   return value;
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-std::shared_ptr<Storage> map_file(const std::filesystem::path& path) {
-  // Not blocking: opening a named pipe would wait for a writer.
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) fail_runtime("safetensors", path.string(), ": cannot open: ", std::strerror(errno));
-  struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) fail_runtime("safetensors", path.string(), ": ", std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) fail_runtime("safetensors", path.string(), ": is not a regular file");
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) fail_runtime("safetensors", path.string(), ": the file is empty");
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (data == MAP_FAILED) {
-    fail_runtime("safetensors", path.string(), ": cannot map ", size, " bytes: ", std::strerror(errno));
-  }
-  return Storage::borrow(data, size, [data, size] { ::munmap(data, size); });
 }
 
 }  // namespace
@@ -136,7 +83,7 @@ std::shared_ptr<const File> read(std::shared_ptr<Storage> bytes, const std::file
 }  // namespace
 
 SafeTensors SafeTensors::open(const std::filesystem::path& path) {
-  return SafeTensors(read<File>(map_file(path), path));
+  return SafeTensors(read<File>(map_file(path, "safetensors"), path));
 }
 
 SafeTensors SafeTensors::parse(std::span<const std::byte> bytes, const std::string& name) {

@@ -1,7 +1,11 @@
 #include "tensor/ops/conv2d.h"
 
+#include <algorithm>
+
+#include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "tensor/ops/conv2d_cpu.h"
+#include "tensor/ops/conv2d_winograd_cpu.h"
 #include "tensor/ops/linear.h"
 
 namespace rein::ops {
@@ -29,6 +33,13 @@ cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride,
           padding};
 }
 
+// Narrow products would spend the time on the transforms. REIN_KERNEL=conv2d:direct and conv2d:winograd force one.
+bool by_winograd(const cpu::ConvShape& s) {
+  const std::string forced = forced_kernel("conv2d");
+  if (forced == "direct" || !cpu::winograd_fits(s)) return false;
+  return forced == "winograd" || std::min(s.in, s.out) >= 32;
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding) {
@@ -40,7 +51,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
           Shape{s.out}, " ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()));
   Tensor y = Tensor::empty({s.batch, s.out_height, s.out_width, s.out}, x.dtype());
   dispatch_real("conv2d", x.dtype(), [&]<class T>() {
-    cpu::conv2d<T>(x.data<T>(), weight.data<T>(), bias ? bias.data<T>() : nullptr, s, y.mutable_data<T>());
+    const auto run = by_winograd(s) ? cpu::conv2d_winograd<T> : cpu::conv2d<T>;
+    run(x.data<T>(), weight.data<T>(), bias ? bias.data<T>() : nullptr, s, y.mutable_data<T>());
   });
   return y;
 }
@@ -61,8 +73,11 @@ Conv2dGrads conv2d_backward(const Tensor& grad_out, const Tensor& x, const Tenso
   if (wants.x) grads.x = Tensor::empty(x_shape, grad_out.dtype());
   if (wants.weight) grads.weight = Tensor::empty(weight_shape, grad_out.dtype());
   dispatch_real("conv2d", grad_out.dtype(), [&]<class T>() {
-    if (wants.x) cpu::conv2d_grad_x<T>(grad_out.data<T>(), weight.data<T>(), s, grads.x.mutable_data<T>());
-    if (wants.weight) cpu::conv2d_grad_weight<T>(grad_out.data<T>(), x.data<T>(), s, grads.weight.mutable_data<T>());
+    const bool winograd = by_winograd(s);
+    const auto run_x = winograd ? cpu::conv2d_winograd_grad_x<T> : cpu::conv2d_grad_x<T>;
+    const auto run_weight = winograd ? cpu::conv2d_winograd_grad_weight<T> : cpu::conv2d_grad_weight<T>;
+    if (wants.x) run_x(grad_out.data<T>(), weight.data<T>(), s, grads.x.mutable_data<T>());
+    if (wants.weight) run_weight(grad_out.data<T>(), x.data<T>(), s, grads.weight.mutable_data<T>());
   });
   if (wants.bias) grads.bias = column_sums(grad_out);
   return grads;

@@ -7,31 +7,15 @@
 #include <string>
 
 #include "tests/cli/program.h"
+#include "tests/cli/refused.h"
 #include "tests/train/tiny_run.h"
 
 using namespace rein;
 namespace fs = std::filesystem;
+using testing::check_refused;
 using testing::Finished;
 
 namespace {
-
-int lines_beginning(const std::string& text, const std::string& start) {
-  int count = text.starts_with(start) ? 1 : 0;
-  for (std::size_t at = text.find("\n" + start); at != text.npos; at = text.find("\n" + start, at + 1)) ++count;
-  return count;
-}
-
-void check_refused(const Finished& f, const std::vector<std::string>& parts) {
-  INFO(f.err);
-  CHECK(f.status == 2);
-  CHECK(lines_beginning(f.err, "error: ") == 1);
-  CHECK(lines_beginning(f.err, "hint: ") == 1);
-  CHECK(f.out.empty());
-  for (const std::string& part : parts) {
-    CAPTURE(part);
-    CHECK(f.err.find(part) != std::string::npos);
-  }
-}
 
 struct Toy : testing::TinyRun {
   Finished train(std::vector<std::string> more = {}, rlim_t limit = 0) const {
@@ -200,6 +184,7 @@ TEST_CASE("eval and predict") {
   check_refused(run({"eval", out, "--data", "tpy"}), {"did you mean \"toy\"?"});
   check_refused(run({"eval", out, "--data", "toy=" + here + "/nowhere"}), {"nowhere"});
   check_refused(run({"eval", out, "--resize", "huge"}), {"huge"});
+  check_refused(run({"eval", out, "--preset", "rien512"}), {"did you mean \"rein512\"?"});
   check_refused(run({"eval", out, "--window", "32", "--stride", "40"}), {"--stride"});
   check_refused(run({"eval", out, "--window", "-5"}), {"--window"});
   check_refused(run({"eval", out, "--data", "toy="}), {"lacks the folder"});

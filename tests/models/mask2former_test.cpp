@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "autograd/ops/loss.h"
 #include "models/heads/attention_mask.h"
 #include "tensor/memory.h"
 #include "tensor/ops/resize.h"
@@ -186,6 +187,29 @@ TEST_CASE("Mask2Former's micro-batches add up to the larger batch") {
       CAPTURE(name);
       CHECK(worst_difference(grads[k].at(name), reference) < 1e-8);
     }
+  }
+}
+
+TEST_CASE("the masks of matched queries alone give the losses and gradients of whole masks") {
+  std::vector<std::map<std::string, std::vector<double>>> grads;
+  std::vector<double> losses;
+  for (const bool whole : {true, false}) {
+    if (whole) setenv("REIN_KERNEL", "mask_points:reference", 1);
+    Segmentor model(tiny_mask2former_segmentor(Method::rein));
+    fill_random(model, 1, DType::f64);
+    Tensor labels = random_labels({3, 32, 40}, 5, 3);
+    std::fill_n(labels.mutable_data<std::int64_t>() + 32 * 40, 32 * 40, ignore_label);  // nothing matched in between
+    const Losses l = model.loss(training, random_normal(RandomKey(2), {3, 32, 40, 3}, 0, 1, DType::f64), labels);
+    losses.push_back(l.total.value().item());
+    backward(l.total);
+    grads.push_back(gradients_of(model));
+    unsetenv("REIN_KERNEL");
+  }
+  CHECK(losses[1] == losses[0]);
+  CHECK(grads[1].size() == grads[0].size());
+  for (const auto& [name, reference] : grads[0]) {
+    CAPTURE(name);
+    CHECK(worst_difference(grads[1].at(name), reference) < 1e-12);
   }
 }
 

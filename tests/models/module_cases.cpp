@@ -79,7 +79,7 @@ const Cases block_cases(
       o.mlp = nn::MlpKind::swiglu;
       add_block(list, "SwiGLU, LayerScale", o);
       o.mlp = nn::MlpKind::quick_gelu;
-      o.qkv_bias = false;
+      o.qkv_bias = nn::QkvBias::none;
       o.drop_path = 0.4;
       add_block(list, "QuickGELU, no qkv bias, drop path", o);
     },

@@ -87,3 +87,64 @@ TEST_CASE("a model predicts photos of any size") {
   const Tensor small = model.scores(image), large = model.scores(padded);
   CHECK(small.at((7 * 22 + 9) * 5 + 2) == large.at((7 * 24 + 9) * 5 + 2));
 }
+
+TEST_CASE("Mask2Former scores images smaller than two patches, and of odd sizes, as the padded image") {
+  Segmentor model(tiny_mask2former_segmentor(Method::rein));  // patches of 4
+  fill_random(model, 1, DType::f64);
+  const Tensor large = random_normal(RandomKey(1), {2, 8, 12, 3}, 0, 1, DType::f64);
+  for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 5}, {7, 2}, {5, 12}, {8, 9}}) {
+    CAPTURE(height);
+    CAPTURE(width);
+    // The same corner of pixels, alone and inside zeros of a size that needs no padding.
+    const std::int64_t h = 8, w = width <= 8 ? 8 : 12;
+    Tensor corner = Tensor::empty({2, height, width, 3}, DType::f64), padded = Tensor::zeros({2, h, w, 3}, DType::f64);
+    for (std::int64_t n = 0; n < 2; ++n)
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t i = 0; i < 3 * width; ++i) {
+          const double v = large.at((n * 8 + y) * 36 + i);
+          corner.mutable_data<double>()[(n * height + y) * 3 * width + i] = v;
+          padded.mutable_data<double>()[(n * h + y) * 3 * w + i] = v;
+        }
+    const Tensor ours = model.scores(corner), whole = model.scores(padded);
+    REQUIRE(ours.shape() == Shape{2, height, width, 5});
+    for (std::int64_t n = 0; n < 2; ++n)
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t i = 0; i < 5 * width; ++i)
+          CHECK(ours.at((n * height + y) * 5 * width + i) == whole.at((n * h + y) * 5 * w + i));
+  }
+  CHECK(predict(model, large.rows(0, 1), {}, 3, 4).shape() == Shape{3, 4});
+}
+
+TEST_CASE("Rein's image-independent part is made once for all windows, and anew after any change of a parameter") {
+  for (const bool mask2former : {false, true}) {
+    CAPTURE(mask2former);
+    const SegmentorOptions options =
+        mask2former ? tiny_mask2former_segmentor(Method::rein) : tiny_segmentor(Method::rein);
+    Segmentor model(options);
+    fill_random(model, 1, DType::f64);
+    const Tensor image = random_normal(RandomKey(1), {1, 12, 16, 3}, 0, 1, DType::f64);
+    const Adapter& rein = *model.backbone().adapter();
+    const auto pass = [&] {
+      const NoGrad no_grad;
+      return rein.begin({});
+    };
+    const auto values = [&] { return model.scores(image).to_doubles(); };
+    const auto first = pass();
+    const std::vector<double> before = values();
+    CHECK(pass() == first);
+    CHECK(rein.begin({}) != rein.begin({}));  // recorded: each its own
+    CHECK(values() == before);
+
+    // Written to in place, as the optimiser does; then bound anew.
+    model.visit([](const std::string& path, nn::Param& p) {
+      if (path == "backbone.reins.learnable_tokens_b") p.value.mutable_value().fill(0.3);
+    });
+    const std::vector<double> written = values();
+    CHECK(written != before);
+    fill_random(model, 2, DType::f64);
+    const std::vector<double> bound = values();
+    Segmentor fresh(options);
+    fill_random(fresh, 2, DType::f64);
+    CHECK(fresh.scores(image).to_doubles() == bound);
+  }
+}

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "autograd/ops/conv.h"
 #include "autograd/record.h"
@@ -53,11 +55,12 @@ Tensor conv2d_loops(const Setup& s, const Tensor& x, const Tensor& weight, const
 }
 
 const Setup setups[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 0},  {2, 4, 5, 3, 4, 1, 1, 1, 0},  {1, 5, 4, 2, 3, 3, 3, 1, 1},
-    {2, 3, 6, 2, 2, 3, 3, 1, 0},  {1, 4, 4, 3, 2, 3, 2, 1, 2},  {1, 7, 6, 2, 3, 3, 3, 2, 1},
-    {1, 6, 8, 2, 3, 2, 2, 2, 0},  {2, 5, 7, 1, 2, 2, 3, 3, 1},  {1, 6, 5, 2, 2, 1, 1, 2, 0},
-    {1, 3, 3, 33, 2, 3, 3, 1, 1}, {1, 3, 2, 2, 35, 3, 3, 1, 1}, {1, 2, 2, 2, 2, 5, 5, 1, 2},
-    {1, 3, 3, 2, 2, 1, 2, 1, 3},  {1, 5, 5, 2, 2, 2, 2, 4, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0},   {2, 4, 5, 3, 4, 1, 1, 1, 0},   {1, 5, 4, 2, 3, 3, 3, 1, 1},
+    {2, 3, 6, 2, 2, 3, 3, 1, 0},   {1, 4, 4, 3, 2, 3, 2, 1, 2},   {1, 7, 6, 2, 3, 3, 3, 2, 1},
+    {1, 6, 8, 2, 3, 2, 2, 2, 0},   {2, 5, 7, 1, 2, 2, 3, 3, 1},   {1, 6, 5, 2, 2, 1, 1, 2, 0},
+    {1, 3, 3, 33, 2, 3, 3, 1, 1},  {1, 3, 2, 2, 35, 3, 3, 1, 1},  {1, 2, 2, 2, 2, 5, 5, 1, 2},
+    {1, 3, 3, 2, 2, 1, 2, 1, 3},   {1, 5, 5, 2, 2, 2, 2, 4, 1},   {1, 3, 4, 32, 33, 3, 3, 1, 1},
+    {2, 4, 5, 33, 32, 3, 3, 1, 0}, {1, 2, 1, 32, 32, 3, 3, 1, 2},
 };
 
 const Cases cases("conv2d,conv", [](CaseList& list) {
@@ -122,19 +125,39 @@ TEST_CASE("conv2d: values and gradients on every instruction set") {
       check<double>(s, 1e-14);
     }
     // Several blocks of depth, in the middle of taps, and more pixels than one block.
-    for (const Setup& s : {Setup{1, 9, 8, 60, 17, 3, 3, 1, 1}, Setup{2, 21, 13, 5, 9, 3, 3, 1, 1},
-                           Setup{1, 24, 23, 7, 40, 3, 3, 2, 1}, Setup{1, 16, 24, 3, 50, 8, 8, 8, 0}}) {
+    for (const Setup& s :
+         {Setup{1, 9, 8, 60, 17, 3, 3, 1, 1}, Setup{2, 21, 13, 5, 9, 3, 3, 1, 1}, Setup{1, 24, 23, 7, 40, 3, 3, 2, 1},
+          Setup{1, 16, 24, 3, 50, 8, 8, 8, 0}, Setup{2, 23, 21, 34, 40, 3, 3, 1, 1}}) {
       check<float>(s, 1e-5);
       check<double>(s, 2e-14);
     }
   }
 }
 
+// Winograd's products in the place of the direct ones wherever they fit, and the other way round.
+TEST_CASE("conv2d: REIN_KERNEL forces direct products or Winograd's") {
+  const Setup wide{1, 6, 7, 40, 36, 3, 3, 1, 1};
+  const Tensor x = random_normal(RandomKey(1), wide.x(), 0, 1), w = random_normal(RandomKey(2), wide.weight(), 0, 1);
+  const Tensor y = ops::conv2d(x, w, {}, 1, 1);
+  setenv("REIN_KERNEL", "conv2d:direct", 1);
+  check<float>(wide, 3e-6);
+  const Tensor direct = ops::conv2d(x, w, {}, 1, 1);
+  setenv("REIN_KERNEL", "conv2d:winograd", 1);
+  for (const Setup& s : setups) {
+    check<float>(s, 3e-6);
+    check<double>(s, 1e-14);
+  }
+  const Tensor winograd = ops::conv2d(x, w, {}, 1, 1);
+  unsetenv("REIN_KERNEL");
+  CHECK(!same_bits(direct, winograd));  // equal to rounding only
+  CHECK(same_bits(y, winograd));
+}
+
 TEST_CASE("conv2d: the same bits for any number of threads") {
   const int before = thread_count();
-  for (const std::int64_t stride : {1, 2}) {
+  for (const auto& [stride, out] : {std::pair<std::int64_t, std::int64_t>{1, 30}, {2, 30}, {1, 37}}) {
     const Tensor x = random_normal(RandomKey(1), {2, 17, 15, 40}, 0, 1),
-                 w = random_normal(RandomKey(2), {30, 3, 3, 40}, 0, 1);
+                 w = random_normal(RandomKey(2), {out, 3, 3, 40}, 0, 1);
     set_thread_count(1);
     const Tensor y = ops::conv2d(x, w, {}, stride, 1);
     const auto one = ops::conv2d_backward(y, x, w, x.shape(), w.shape(), stride, 1, {});

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/point_sample.h"
 #include "tensor/error.h"
 #include "tests/harness/case.h"
@@ -94,6 +95,61 @@ const Cases cases("point_sample", [](CaseList& list) {
             .flops = 100.0 * 12544 * 11,
             .bytes = 100.0 * 12544 * 20});
 });
+
+// Two sets over the same features: rows of both images, of one, none.
+const Cases mask_cases("mask_points", [](CaseList& list) {
+  const std::int64_t n = 2, q = 5, c = 7, h = 6, w = 9;
+  const std::vector<std::vector<std::int64_t>> all_rows{{0, 3, 4, 5, 9}, {6, 8}, {2}};
+  const std::int64_t count = 21;
+  std::vector<Tensor> points;
+  for (const auto& rows : all_rows) points.push_back(some_points({static_cast<std::int64_t>(rows.size()), count, 2}));
+  for (const std::size_t sets : {1, 3})
+    list.add({.label = concat_text(sets, " sets"),
+              .inputs = {normal("features", {n, h, w, c}), normal("e0", {n, q, c}), normal("e1", {n, q, c}),
+                         normal("e2", {n, q, c})},
+              .run =
+                  [=](Vars v) {
+                    std::vector<MaskPointSet> given;
+                    for (std::size_t i = 0; i < sets; ++i)
+                      given.push_back({v[i + 1], ids(all_rows[i]), points[i], Tensor{}});
+                    Outs out = mask_points(v[0], given);
+                    for (std::size_t i = sets; i < 3; ++i) out.push_back(scale(v[i + 1], 2));
+                    return out;
+                  },
+              .reference =
+                  [=](Refs t) {
+                    std::vector<Tensor> out;
+                    for (std::size_t i = 0; i < 3; ++i) {
+                      const bool used = i < sets;
+                      Tensor masks = Tensor::zeros(used ? Shape{n * q, h, w} : Shape{n, q, c}, DType::f64);
+                      double* to = masks.mutable_data<double>();
+                      for (std::int64_t m = 0; used && m < n * q * h * w; ++m)
+                        for (std::int64_t k = 0; k < c; ++k)
+                          to[m] += t[i + 1].at(m / (h * w) * c + k) *
+                                   t[0].at((m / (q * h * w) * h * w + m % (h * w)) * c + k);
+                      for (std::int64_t m = 0; !used && m < n * q * c; ++m) to[m] = 2 * t[i + 1].at(m);
+                      out.push_back(used ? sample_loops(masks, ids(all_rows[i]), points[i]) : masks);
+                    }
+                    return out;
+                  },
+              .f32_tolerance = 4e-6,
+              .f32_grad_tolerance = 6e-6,
+              .why = "pixel coordinates up to 9 are rounded to f32 before their fraction is taken, sums of 54 pixels"});
+});
+
+TEST_CASE("mask_points: rows each once, ascending; values and points that fit") {
+  const Variable features = constant(Tensor::zeros({1, 3, 4, 2}, DType::f32));
+  const Variable e = constant(Tensor::zeros({1, 5, 2}, DType::f32));
+  const Tensor points = Tensor::zeros({2, 6, 2}, DType::f32);
+  CHECK(mask_points(features, {{e, ids({1, 3}), points, Tensor{}}})[0].shape() == Shape{2, 6});
+  CHECK_THROWS_WITH_AS(mask_points(features, {{e, ids({3, 3}), points, Tensor{}}}),
+                       "[mask_points] rows must be ascending, each once, and in [0, 5)", std::invalid_argument);
+  CHECK_THROWS_AS(mask_points(features, {{e, ids({3, 5}), points, Tensor{}}}), std::invalid_argument);
+  CHECK_THROWS_AS(mask_points(features, {{e, ids({1, 3}), points, Tensor::zeros({3, 6}, DType::f32)}}),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(mask_points(constant(Tensor::zeros({1, 3, 4, 3}, DType::f32)), {{e, ids({1}), points, Tensor{}}}),
+                  std::invalid_argument);
+}
 
 TEST_CASE("point_sample on every instruction set") {
   check_every_isa("point_sample");
