@@ -3,8 +3,10 @@
 #include <cmath>
 
 #include "tensor/cpu_features.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention_cpu.h"
+#include "tensor/ops/attention_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -50,6 +52,9 @@ Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const A
           "scale must be positive (or 0 for the usual one), got ", options.scale);
   const std::int64_t d = q.cols / heads;
   if (options.rel_height || options.rel_width) check_relative(op, q, k, d, options);
+  for (const Tensor& t : {k.tensor, v.tensor, options.blocked, options.rel_height, options.rel_width})
+    require(!t || t.device() == q.device(), op, "all inputs must be on one device, got ", q.device().text(), " and ",
+            t.device().text());
   const double scale = options.scale == 0 ? 1.0 / std::sqrt(static_cast<double>(d)) : options.scale;
   return {q.batches, heads, q.rows, k.rows, d, v.cols / heads, scale};
 }
@@ -88,7 +93,7 @@ cpu::AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, co
   return args;
 }
 
-// True for the plain loops, false for the blocked kernels.
+// True for the plain loops, false for the blocked kernels. Devices have the latter only.
 bool use_reference() {
   const std::string forced = forced_kernel("attention");
   require(forced.empty() || forced == "reference" || forced == "blocked", "attention",
@@ -97,9 +102,9 @@ bool use_reference() {
 }
 
 void check_grad(const Rows& grad, const Rows& x, const char* what) {
-  require(
-      !grad || (grad.batches == x.batches && grad.rows == x.rows && grad.cols == x.cols && grad.dtype() == x.dtype()),
-      "attention_backward", "the gradient of ", what, " must be like it: ", grad.text(), " for ", x.text());
+  require(!grad || (grad.batches == x.batches && grad.rows == x.rows && grad.cols == x.cols &&
+                    grad.dtype() == x.dtype() && grad.device() == x.device()),
+          "attention_backward", "the gradient of ", what, " must be like it: ", grad.text(), " for ", x.text());
 }
 
 }  // namespace
@@ -112,7 +117,9 @@ AttentionOut attention(const Rows& q, const Rows& k, const Rows& v, const Attent
     auto args = arguments<T>(s, q, k, v, options);
     args.out = {result.out.mutable_data<T>(), s.heads * s.dv, s.lq * s.heads * s.dv};
     args.log_sum_exp = result.log_sum_exp.mutable_data<T>();
-    use_reference() ? cpu::attention_reference<T>(args) : cpu::attention<T>(args);
+    const bool reference = use_reference();
+    if (reference && q.device().is_cpu()) return cpu::attention_reference<T>(args);
+    REIN_ON_DEVICE(q.device(), attention<T>(args));
   });
   return result;
 }
@@ -124,13 +131,16 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
   const Shape shape{s.batches, s.lq, s.heads * s.dv}, rows_shape{s.batches, s.heads, s.lq};
   require(grad_out && grad_out.shape() == shape && grad_out.dtype() == q.dtype(), op, "grad_out must be ", shape, " ",
           name_of(q.dtype()), ", got ", grad_out.shape(), " ", name_of(grad_out.dtype()));
+  require(grad_out.device() == q.device() && out.out.device() == q.device() && out.log_sum_exp.device() == q.device(),
+          op, "grad_out and out must be on ", q.device().text(), ", got ", grad_out.device().text(), " and ",
+          out.out.device().text());
   require(out.out.shape() == shape && out.log_sum_exp.shape() == rows_shape, op, "out and log_sum_exp must be ", shape,
           " and ", rows_shape, ", got ", out.out.shape(), " and ", out.log_sum_exp.shape());
   check_grad(grads.q, q, "q");
   check_grad(grads.k, k, "k");
   check_grad(grads.v, v, "v");
   const auto like = [&](const Tensor& grad, const Tensor& x) {
-    return grad && x && grad.shape() == x.shape() && grad.dtype() == x.dtype();
+    return grad && x && grad.shape() == x.shape() && grad.dtype() == x.dtype() && grad.device() == x.device();
   };
   const bool rel_wanted = grads.rel_height || grads.rel_width;
   require(!rel_wanted || (like(grads.rel_height, options.rel_height) && like(grads.rel_width, options.rel_width)), op,
@@ -147,7 +157,9 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
                                        mutable_pointers<T>(grads.v),
                                        rel_wanted ? grads.rel_height.mutable_data<T>() : nullptr,
                                        rel_wanted ? grads.rel_width.mutable_data<T>() : nullptr};
-    use_reference() ? cpu::attention_reference_backward<T>(args, to) : cpu::attention_backward<T>(args, to);
+    const bool reference = use_reference();
+    if (reference && q.device().is_cpu()) return cpu::attention_reference_backward<T>(args, to);
+    REIN_ON_DEVICE(q.device(), attention_backward<T>(args, to));
   });
 }
 

@@ -4,7 +4,7 @@
 // backward recomputes the probabilities from the log-sum-exp. Gradients are sums in a fixed order: the same bits for
 // any number of threads. Numerics: f32 or f64, accumulations in the same type, max subtraction. NaN propagates to what
 // it touches. A query with all keys blocked has no softmax: its output is NaN. REIN_KERNEL=attention:reference takes
-// the plain loops of attention_reference.cpp, which do form the matrix.
+// the plain loops of attention_reference.cpp, which do form the matrix (on the CPU).
 #pragma once
 
 #include "tensor/rows.h"
