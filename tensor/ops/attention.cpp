@@ -5,6 +5,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
+#include "tensor/ops/attention_bf16_cuda.h"
 #include "tensor/ops/attention_cpu.h"
 #include "tensor/ops/attention_cuda.h"
 
@@ -93,12 +94,38 @@ cpu::AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, co
   return args;
 }
 
+DType statistics_dtype(const Rows& q) {
+  return q.dtype() == DType::bf16 ? DType::f32 : q.dtype();
+}
+
 // True for the plain loops, false for the blocked kernels. Devices have the latter only.
 bool use_reference() {
   const std::string forced = forced_kernel("attention");
   require(forced.empty() || forced == "reference" || forced == "blocked", "attention",
           "REIN_KERNEL=attention: must be reference or blocked, got '", forced, "'");
   return forced == "reference";
+}
+
+// bf16 has a kernel of its own, on devices alone.
+cuda::AttentionBf16 bf16_arguments(const char* op, const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
+                                   const AttentionOptions& options) {
+  require(q.device().is_cuda(), op, "takes bf16 on CUDA only; cast q, k and v to f32 on ", q.device().text());
+  require(s.d <= cuda::attention_bf16_width && s.dv <= cuda::attention_bf16_width && !options.rel_height, op,
+          "in bf16 takes heads of at most ", cuda::attention_bf16_width, " columns and no relative positions, got ",
+          s.d, " and ", s.dv, options.rel_height ? " with relative positions" : "");
+  return {pointers<bf16_t>(q),
+          pointers<bf16_t>(k),
+          pointers<bf16_t>(v),
+          s.batches,
+          s.heads,
+          s.lq,
+          s.lk,
+          s.d,
+          s.dv,
+          static_cast<float>(s.scale),
+          options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
+          {},
+          nullptr};
 }
 
 void check_grad(const Rows& grad, const Rows& x, const char* what) {
@@ -112,7 +139,14 @@ void check_grad(const Rows& grad, const Rows& x, const char* what) {
 AttentionOut attention(const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options) {
   const Sizes s = check("attention", q, k, v, options);
   AttentionOut result{Tensor::empty({s.batches, s.lq, s.heads * s.dv}, q.dtype(), q.device()),
-                      Tensor::empty({s.batches, s.heads, s.lq}, q.dtype(), q.device())};
+                      Tensor::empty({s.batches, s.heads, s.lq}, statistics_dtype(q), q.device())};
+  if (q.dtype() == DType::bf16) {
+    auto args = bf16_arguments("attention", s, q, k, v, options);
+    args.out = {result.out.mutable_data<bf16_t>(), s.heads * s.dv, s.lq * s.heads * s.dv};
+    args.log_sum_exp = result.log_sum_exp.mutable_data<float>();
+    if constexpr (rein::cuda::built) cuda::attention_bf16(args);
+    return result;
+  }
   dispatch_real("attention", q.dtype(), [&]<class T>() {
     auto args = arguments<T>(s, q, k, v, options);
     args.out = {result.out.mutable_data<T>(), s.heads * s.dv, s.lq * s.heads * s.dv};
@@ -145,9 +179,20 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
   const bool rel_wanted = grads.rel_height || grads.rel_width;
   require(!rel_wanted || (like(grads.rel_height, options.rel_height) && like(grads.rel_width, options.rel_width)), op,
           "the gradients of rel_height and rel_width must be like them, and come together");
+  const std::int64_t pitch = s.heads * s.dv;
+  if (q.dtype() == DType::bf16) {
+    auto args = bf16_arguments(op, s, q, k, v, options);
+    args.out = {const_cast<bf16_t*>(out.out.data<bf16_t>()), pitch, s.lq * pitch};
+    args.log_sum_exp = const_cast<float*>(out.log_sum_exp.data<float>());
+    args.grad_out = {grad_out.data<bf16_t>(), pitch, s.lq * pitch};
+    args.grad_q = mutable_pointers<bf16_t>(grads.q);
+    args.grad_k = mutable_pointers<bf16_t>(grads.k);
+    args.grad_v = mutable_pointers<bf16_t>(grads.v);
+    if constexpr (rein::cuda::built) cuda::attention_bf16_backward(args);
+    return;
+  }
   dispatch_real(op, q.dtype(), [&]<class T>() {
     auto args = arguments<T>(s, q, k, v, options);
-    const std::int64_t pitch = s.heads * s.dv;
     // Backward reads these two only; the argument struct is shared with forward, which writes them.
     args.out = {const_cast<T*>(out.out.data<T>()), pitch, s.lq * pitch};
     args.log_sum_exp = const_cast<T*>(out.log_sum_exp.data<T>());

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "tensor/ops/attention.h"
+#include "tensor/ops/cast.h"
 #include "tensor/ops/conv2d.h"
 #include "tensor/ops/ms_deform_attn.h"
 #include "tensor/ops/resize.h"
@@ -42,7 +43,7 @@ std::vector<Tensor> run_attention(const Tensor& x, const Tensor& grad_out, const
   const ops::AttentionOptions options{.heads = 2, .blocked = blocked};
   const Rows q = third(x, 0, queries), k = third(x, 1, {}), v = third(x, 2, {});
   const auto out = ops::attention(q, k, v, options);
-  const Tensor grad = Tensor::full(x.shape(), 7, x.dtype(), x.device());
+  const Tensor grad = Tensor::full(x.shape(), 0.5, x.dtype(), x.device());
   ops::attention_backward(grad_out, q, k, v, out, options,
                           {third(grad, 0, queries), third(grad, 1, {}), third(grad, 2, {})});
   return {out.out, out.log_sum_exp, grad};
@@ -63,6 +64,34 @@ TEST_CASE("attention on a device: rows inside wider tensors, and queries with al
 TEST_CASE("attention on a device: no queries give zero gradients") {
   const Tensor x = random("x", {2, 5, 6 * 4 + 3}), g = Tensor::zeros({2, 0, 8}, DType::f64);
   check_equal(run_attention(x.to(device), g.to(device), {}, 4, {2, 2}), run_attention(x, g, {}, 4, {2, 2}), 0);
+}
+
+TEST_CASE("attention on a device in bf16 is near f64") {
+  struct Sizes {
+    std::int64_t d, l, first;
+    bool mask;
+  };
+  for (const Sizes& s : {Sizes{8, 5, 0, false}, Sizes{64, 70, 1, true}, Sizes{80, 133, 0, false},
+                         Sizes{128, 20, 3, false}, Sizes{3, 130, 2, true}}) {
+    CAPTURE(s.d);
+    const Tensor x = ops::cast(random("x", {2, s.l, 6 * s.d + 3}, DType::f32), DType::bf16);
+    const Tensor g = ops::cast(random("g", {2, s.l - s.first, 2 * s.d}, DType::f32), DType::bf16);
+    Tensor blocked;
+    if (s.mask) {
+      blocked = Tensor::zeros({2, s.l - s.first, s.l}, DType::u8);
+      for (std::int64_t i = 0; i < blocked.count(); ++i)
+        blocked.mutable_data<std::uint8_t>()[i] =
+            i / s.l == 1 || RandomKey(9).uniform(static_cast<std::uint64_t>(i)) < 0.3;
+    }
+    const auto expected =
+        run_attention(ops::cast(x, DType::f64), ops::cast(g, DType::f64), blocked, s.d, {s.first, s.l});
+    const auto got = run_attention(x.to(device), g.to(device), blocked.to(device), s.d, {s.first, s.l});
+    CHECK(got[0].dtype() == DType::bf16);
+    CHECK(got[1].dtype() == DType::f32);
+    check_equal({got[0]}, {expected[0]}, 6e-3);  // 2^-9 per rounding of probabilities and results
+    check_equal({got[1]}, {expected[1]}, 1e-6);
+    check_equal({got[2]}, {expected[2]}, 6e-3);
+  }
 }
 
 struct Deform {
