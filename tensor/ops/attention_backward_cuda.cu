@@ -107,6 +107,9 @@ __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T>
       add_products(own_v_tile, other_v_tile, v_pitch, v.width(c0), slopes);
       if (!keep_v) __syncthreads();
     }
+    typename RelativeTerms<T>::Place places[each<T>];  // of own keys by i, of other keys by j
+    for (int x = 0; x < each<T>; ++x)
+      places[x] = b.relative.place(for_keys ? own0 + ty * each<T> + x : other0 + tx + 16 * x);
     for (int i = 0; i < each<T>; ++i) {
       for (int j = 0; j < each<T>; ++j) {
         const std::int64_t mine = own0 + ty * each<T> + i, theirs = other0 + tx + 16 * j;
@@ -114,7 +117,7 @@ __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T>
         T p = 0, slope = 0;
         if (query < a.lq && key < a.lk && (a.blocked == nullptr || a.blocked[(n * a.lq + query) * a.lk + key] == 0)) {
           T logit = a.scale * scores[i][j];
-          if (b.relative.terms != nullptr) logit += b.relative.of(head, a.lq, query, key);
+          if (b.relative.terms != nullptr) logit += b.relative.of(head, a.lq, query, places[for_keys ? i : j]);
           p = exp(logit - a.log_sum_exp[all * a.lq + query]);
           slope = p * (slopes[i][j] - b.mean[all * a.lq + query]);
         }

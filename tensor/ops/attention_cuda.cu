@@ -61,6 +61,8 @@ __global__ __launch_bounds__(attention_threads) void forward_kernel(Forward<T> f
       __syncthreads();
     }
     load_tile(v, key0, v0, kv_tile);
+    typename RelativeTerms<T>::Place places[each<T>];
+    for (int j = 0; j < each<T>; ++j) places[j] = f.relative.place(key0 + tx + 16 * j);
     for (int i = 0; i < each<T>; ++i) {
       const std::int64_t row = row0 + ty * each<T> + i;
       T most = lowest;
@@ -69,7 +71,7 @@ __global__ __launch_bounds__(attention_threads) void forward_kernel(Forward<T> f
         T logit = lowest;
         if (row < a.lq && key < a.lk && (a.blocked == nullptr || a.blocked[(n * a.lq + row) * a.lk + key] == 0)) {
           logit = a.scale * scores[i][j];
-          if (f.relative.terms != nullptr) logit += f.relative.of(head, a.lq, row, key);
+          if (f.relative.terms != nullptr) logit += f.relative.of(head, a.lq, row, places[j]);
         }
         scores[i][j] = logit;
         most = logit > most ? logit : most;

@@ -153,10 +153,17 @@ struct RelativeTerms {
   const T* terms = nullptr;  // (heads of this launch, lq, height + width), or null: none
   int height = 0, width = 0;
 
-  __device__ T of(std::int64_t head, std::int64_t lq, std::int64_t query, std::int64_t key) const {
+  // A key's row and column of the map; found once for all queries, since divisions are slow.
+  struct Place {
+    int row = 0, column = 0;
+  };
+  __device__ Place place(std::int64_t key) const {
+    if (terms == nullptr) return {};
+    return {static_cast<int>(key) / width, static_cast<int>(key) % width};
+  }
+  __device__ T of(std::int64_t head, std::int64_t lq, std::int64_t query, const Place& key) const {
     const T* at = terms + (head * lq + query) * (height + width);
-    const int k = static_cast<int>(key);
-    return at[k / width] + at[height + k % width];
+    return at[key.row] + at[height + key.column];
   }
 };
 // Heads [first, first + count) of batches x heads -> terms.
