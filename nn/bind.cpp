@@ -49,6 +49,10 @@ std::string BindReport::text() const {
   return text;
 }
 
+void TensorSource::read_into(const std::string& name, Tensor& out) const {
+  ops::cast_into(read(name, out.dtype()), out);
+}
+
 MapSource::MapSource(std::map<std::string, Tensor> tensors, std::string what)
     : tensors_(std::move(tensors)), what_(std::move(what)) {}
 
@@ -115,7 +119,15 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
     if (!declared.contains(name) && !(ignored && ignored(name))) report.unexpected.push_back(name);
   }
   if (!report.ok()) return report;
-  for (auto& [path, param] : found) set_value(*param, source.read(path, dtype));
+  for (auto& [path, param] : found) {
+    if (param->frozen || param->layout != Layout::plain) {
+      set_value(*param, source.read(path, dtype));
+      continue;
+    }
+    Tensor own = Tensor::empty(param->shape, dtype);  // an optimiser will write into it
+    source.read_into(path, own);
+    param->value = parameter(std::move(own));
+  }
   return report;
 }
 

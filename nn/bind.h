@@ -27,6 +27,9 @@ class TensorSource {
   virtual Shape shape(const std::string& name) const = 0;  // throws when absent
   virtual bool has(const std::string& name) const = 0;
   virtual Tensor read(const std::string& name, DType dtype) const = 0;
+  // Into memory that is there, of the tensor's shape and the wanted dtype. Sources that can do it without a copy in
+  // between override this: loading a model then needs no memory but the weights'.
+  virtual void read_into(const std::string& name, Tensor& out) const;
   virtual std::string describe() const = 0;  // for error texts: the file's name
 };
 

@@ -22,7 +22,7 @@ class BlockHooks {
 struct BlockSite {
   const BlockHooks* hooks = nullptr;
   int block = 0;
-  ops::RopeTable rope{};  // angles of the last rows, the patches; null: no rotary positions
+  ops::RopeTable rope{};                         // angles of the last rows, the patches; null: no rotary positions
   std::int64_t grid_height = 0, grid_width = 0;  // of the patches
   Variable linear(LinearSite site, const Variable& x, const Variable& y) const {
     return hooks == nullptr ? y : hooks->on_linear(block, site, x, y);

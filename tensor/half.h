@@ -19,15 +19,13 @@ REIN_HOST_DEVICE inline bf16_t to_bf16(float v) {
   return {static_cast<std::uint16_t>(bits >> 16)};
 }
 
+// Without branches, so that a loop of it becomes vector code.
 REIN_HOST_DEVICE inline float to_float(f16_t v) {
   const std::uint32_t sign = static_cast<std::uint32_t>(v.bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (v.bits >> 10) & 0x1Fu;
-  const std::uint32_t mantissa = v.bits & 0x3FFu;
-  if (exponent == 0x1Fu) return __builtin_bit_cast(float, sign | 0x7F800000u | (mantissa << 13));
-  if (exponent != 0) return __builtin_bit_cast(float, sign | ((exponent + 112u) << 23) | (mantissa << 13));
-  // Subnormal: mantissa * 2^-24, exact in f32.
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-  return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, magnitude) | sign);
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(v.bits & 0x7FFFu) << 13;
+  // The exponent's bias differs by 112; the product is exact, for subnormal numbers too.
+  const std::uint32_t finite = __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude) * 0x1p112f);
+  return __builtin_bit_cast(float, sign | ((v.bits & 0x7C00u) == 0x7C00u ? magnitude | 0x7F800000u : finite));
 }
 
 REIN_HOST_DEVICE inline f16_t to_f16(float v) {

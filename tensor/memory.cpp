@@ -9,6 +9,7 @@
 #include <limits>
 #include <new>
 
+#include "tensor/block_cache.h"
 #include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 
@@ -18,6 +19,7 @@ namespace {
 std::atomic<std::size_t> live_bytes{0};
 std::atomic<std::size_t> peak_bytes{0};
 std::atomic<bool> poison{false};
+std::atomic<bool> keep_blocks{false};  // large storages come from the block cache
 
 void account(std::size_t bytes) {
   const std::size_t now = live_bytes.fetch_add(bytes) + bytes;
@@ -32,10 +34,12 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   if (device.is_cuda()) return allocate_on_device(bytes, device);
   constexpr std::size_t alignment = 64;
   const std::size_t padded = (bytes + alignment - 1) / alignment * alignment;
-  auto* data = static_cast<std::byte*>(std::aligned_alloc(alignment, padded == 0 ? alignment : padded));
-  if (data == nullptr) fail_runtime("memory", "out of memory: could not allocate ", bytes, " bytes on the CPU");
   auto storage = std::shared_ptr<Storage>(new Storage);
-  storage->data_ = data;
+  const bool kept = keep_blocks.load(std::memory_order_relaxed) && bytes >= BlockCache::smallest;
+  storage->data_ = static_cast<std::byte*>(kept ? block_cache().take(padded)
+                                                : std::aligned_alloc(alignment, padded == 0 ? alignment : padded));
+  if (storage->data_ == nullptr)
+    fail_runtime("memory", "out of memory: could not allocate ", bytes, " bytes on the CPU");
   storage->bytes_ = bytes;
   account(bytes);
   return storage;
@@ -64,10 +68,11 @@ std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes, std::fun
 Storage::~Storage() {
   if (release_) {
     release_();
-  } else {
-    std::free(data_);
-    live_bytes.fetch_sub(bytes_);
+    return;
   }
+  if (data_ == nullptr) return;  // it could not be allocated
+  if (bytes_ < BlockCache::smallest || !block_cache().give_back(data_)) std::free(data_);
+  live_bytes.fetch_sub(bytes_);
 }
 
 MemoryStats memory_stats(Device device) {
@@ -84,6 +89,7 @@ void reset_peak_memory(Device device) {
 }
 
 void keep_freed_memory() {
+  keep_blocks.store(BlockCache::supported());  // large blocks; what follows is for all others
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);  // large blocks come from the heap as well, where free neighbours merge
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

@@ -6,12 +6,14 @@ namespace rein::train {
 std::vector<Field> fields(Config& c) {
   constexpr bool free = true;
   return {
-      {"model.backbone", &c.model.backbone, "safetensors file of the backbone, below the weights folder", free},
+      {"model.backbone", &c.model.backbone,
+       "backbone's file (.safetensors, index of shards, .pth, .pt), below the weights folder", free},
       {"model.method", &c.model.method,
        "what is trained: freeze (head only), rein (head and adapter), full (everything)"},
       {"model.head", &c.model.head,
        "semantic_fpn, or mask2former (with method rein and rein.link_queries, Rein's tokens make its queries)"},
-      {"model.family", &c.model.family, "family of the backbone file; empty: recognised from its names and shapes"},
+      {"model.family", &c.model.family,
+       "dinov2, clip …, or with size dinov2-large: refuses other files; empty: any that is recognised"},
       {"model.heads", &c.model.heads, "attention heads of the backbone; 0: width / 64, as every published size has"},
       {"model.patch", &c.model.patch, "side of a patch in pixels, kernels are resized to it; 0: as in the file"},
       {"model.image_size", &c.model.image_size,

@@ -8,6 +8,7 @@
 #include "tensor/io/weight_file.h"
 #include "tensor/io/weight_write.h"
 #include "train/checkpoint.h"
+#include "train/error.h"
 
 namespace rein::train {
 namespace {
@@ -82,22 +83,48 @@ Converted convert_weights(const fs::path& in, const fs::path& out, const Convers
   return result;
 }
 
+namespace {
+
+// A fully trained backbone under the names of the official code's files; empty when nothing of it was trained.
+std::vector<TensorToWrite> trained_backbone(const std::shared_ptr<zoo::FileSource>& file, const std::string& family,
+                                            DType dtype) {
+  const auto inside = std::make_shared<zoo::PrefixSource>(file, "backbone.");
+  if (inside->names().empty()) return {};
+  const bool inner_norm = inside->has("blocks.0.mlp.norm.weight");
+  const std::map<std::string, std::string> official = {{"dinov2", "dinov2_orig"},
+                                                       {"mae", "mae_orig"},
+                                                       {"vit_augreg", "vit_augreg"},
+                                                       {"eva02", inner_norm ? "eva02_rein" : "eva02_rein_fused"}};
+  const auto layout = official.find(family);
+  if (layout == official.end())
+    throw HintedError("[convert] a fully trained " + family + " backbone has no known official names",
+                      "checkpoints of rein and freeze, which train adapter and head only, can be converted");
+  zoo::Weights weights;
+  weights.model.layout = &zoo::layout_named(layout->second);
+  weights.source = inside;
+  std::vector<TensorToWrite> items = zoo::as_layout(weights, *weights.model.layout, dtype);
+  for (TensorToWrite& item : items) item.name = "backbone." + item.name;
+  return items;
+}
+
+}  // namespace
+
 Converted export_checkpoint(const fs::path& folder, const fs::path& out, std::optional<DType> dtype) {
   format_of(out);
-  const auto file = open_weight_file(folder / "model.safetensors");
-  std::vector<TensorToWrite> items;
+  const CheckpointInfo info = read_checkpoint(folder);
+  const auto file = std::make_shared<zoo::FileSource>(folder / "model.safetensors");
+  std::vector<TensorToWrite> items = trained_backbone(file, info.backbone_family, dtype.value_or(DType::f32));
   for (const std::string& name : file->names()) {
-    const WeightFile::Entry entry = file->entry(name);
-    const DType to = dtype.value_or(entry.dtype);
-    items.push_back({name, to, entry.shape, [=] { return zoo::narrowed(file->tensor(name), to, name); }});
+    if (name.starts_with("backbone.") && !name.starts_with("backbone.reins.")) continue;
+    const DType to = dtype.value_or(file->file().entry(name).dtype);
+    items.push_back({name, to, file->shape(name), [=] { return zoo::narrowed(file->file().tensor(name), to, name); }});
   }
   // Not in official files, which all have ImageNet's; there as buffers of these names and this shape.
-  const CheckpointInfo info = read_checkpoint(folder);
   for (const auto& [name, values] : {std::pair("mean", info.norm.mean), std::pair("std", info.norm.std)})
     items.push_back(TensorToWrite::of(concat_text("data_preprocessor.", name),
                                       Tensor::from(std::vector<float>(values.begin(), values.end()), Shape{3, 1, 1})));
   write(out, items, {{"format", "pt"}}, "state_dict");
-  return {concat_text("checkpoint ", folder.string()), "the official names, adapter and head", items.size(), {}};
+  return {concat_text("checkpoint ", folder.string()), "the official names of what was trained", items.size(), {}};
 }
 
 bool is_rein_checkpoint(const std::vector<std::string>& names) {

@@ -66,8 +66,9 @@ void set_normalisation(ModelConfig& model, const WeightFile& file) {
 // backbone go through its family's table.
 class OfficialSource final : public nn::TensorSource {
  public:
-  OfficialSource(std::shared_ptr<const nn::TensorSource> file, bool with_backbone) : file_(std::move(file)) {
-    if (with_backbone) weights_ = zoo::open_weights(file_);
+  OfficialSource(std::shared_ptr<const nn::TensorSource> file, bool with_backbone, const zoo::Hints& backbone)
+      : file_(std::move(file)) {
+    if (with_backbone) weights_ = zoo::open_weights(file_, backbone);
     for (const std::string& name : file_->names()) {
       const bool buffer = name.starts_with("data_preprocessor.");
       if (!buffer && (!name.starts_with("backbone.") || name.starts_with(adapter))) names_.insert(name);
@@ -141,8 +142,8 @@ Converted import_checkpoint(const fs::path& official, const fs::path& folder, co
   Config config = resolved(config_file, roots);
   set_normalisation(config.model, file->file());
   const data::ClassSet classes = data::read_description(config.data.dataset).classes;
-  const OfficialSource source(file, config.model.method == "full");
   const BuiltModel built = build_model(config, classes.count());
+  const OfficialSource source(file, config.model.method == "full", {built.family, config.model.heads});
   bind_official(*built.model, source, config);
   const fs::path whole = fs::absolute(folder).lexically_normal();
   write_checkpoint(whole.filename().empty() ? whole.parent_path() : whole, info_of(config, built, classes), config,

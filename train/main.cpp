@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   add_train(app, globals, chosen);
   add_eval(app, globals, chosen);
   add_predict(app, globals, chosen);
+  add_report(app, globals, chosen);
   add_scenes(app, globals, chosen);
   add_gradcheck(app, globals, chosen);
   add_verify(app, globals, chosen);

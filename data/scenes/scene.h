@@ -13,7 +13,7 @@ struct Scene {
   LabelMap labels;  // train ids of the Cityscapes classes; 255: bonnet of the own car, litter bins
 };
 
-inline constexpr int min_side = 16, max_side = 4096;  // pixels
+inline constexpr int min_side = 16, max_side = 2048;  // pixels; the largest scene takes half a gigabyte
 
 // std::invalid_argument when a side is out of [min_side, max_side].
 void check_size(Size size);

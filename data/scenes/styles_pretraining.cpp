@@ -139,7 +139,7 @@ std::span<const Style> pretraining_styles() {
       {.name = "blueprint",
        .group = Group::pretraining,
        .text = "white lines on blue paper",
-       .pen = {.ink = 0.8f, .ink_colour = rgb(0xE8F0FF), .paper = 0.85f, .paper_colour = rgb(0x2B4C8C), .shape = 0.3f}},
+       .pen = {.ink = 0.8f, .ink_colour = rgb(0xE8F0FF), .paper = 1, .paper_colour = rgb(0x2B4C8C), .shape = 0.3f}},
       {.name = "film",
        .group = Group::pretraining,
        .text = "old black and white film: grain, dark corners, soft",

@@ -1,6 +1,7 @@
 #include "models/zoo/file_source.h"
 
 #include "tensor/error.h"
+#include "tensor/ops/cast.h"
 
 namespace rein::models::zoo {
 
@@ -20,6 +21,11 @@ Shape FileSource::shape(const std::string& name) const {
 Tensor FileSource::read(const std::string& name, DType dtype) const {
   checked(name);
   return file_->tensor(name, dtype);
+}
+
+void FileSource::read_into(const std::string& name, Tensor& out) const {
+  checked(name);
+  ops::cast_into(file_->tensor(name), out);
 }
 
 PrefixSource::PrefixSource(std::shared_ptr<const nn::TensorSource> inner, std::string prefix)

@@ -21,6 +21,7 @@ class FileSource final : public nn::TensorSource {
   // These refuse numbers that are no weights: integers (quantised files) and dtypes that this library does not have.
   Shape shape(const std::string& name) const override;
   Tensor read(const std::string& name, DType dtype) const override;
+  void read_into(const std::string& name, Tensor& out) const override;
   bool has(const std::string& name) const override { return file_->has(name); }
   std::string describe() const override { return file_->path().string(); }
   const WeightFile& file() const { return *file_; }
@@ -38,6 +39,7 @@ class PrefixSource final : public nn::TensorSource {
   std::vector<std::string> names() const override { return {names_.begin(), names_.end()}; }
   Shape shape(const std::string& name) const override { return inner_->shape(prefix_ + name); }
   Tensor read(const std::string& name, DType dtype) const override { return inner_->read(prefix_ + name, dtype); }
+  void read_into(const std::string& name, Tensor& out) const override { inner_->read_into(prefix_ + name, out); }
   bool has(const std::string& name) const override { return names_.contains(name); }
   std::string describe() const override { return inner_->describe() + " (" + prefix_ + "*)"; }
 

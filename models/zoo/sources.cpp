@@ -67,9 +67,19 @@ Shape MappedSource::shape(const std::string& name) const {
 Tensor MappedSource::read(const std::string& name, DType dtype) const {
   const std::vector<std::string> theirs = pieces(name);
   if (theirs.size() == 1) return inner_->read(theirs[0], dtype).view(shape(name));
-  std::vector<Tensor> parts;
-  for (const std::string& piece : theirs) parts.push_back(inner_->read(piece, dtype));
-  return stack_rows(parts, shape(name));
+  Tensor out = Tensor::empty(shape(name), dtype);
+  read_into(name, out);
+  return out;
+}
+
+void MappedSource::read_into(const std::string& name, Tensor& out) const {
+  const std::vector<std::string> theirs = pieces(name);
+  const std::int64_t rows = theirs.size() == 1 ? 0 : out.size(0) / static_cast<std::int64_t>(theirs.size());
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
+    const auto begin = static_cast<std::int64_t>(i) * rows;
+    Tensor part = (theirs.size() == 1 ? out : out.rows(begin, begin + rows)).view(inner_->shape(theirs[i]));
+    inner_->read_into(theirs[i], part);
+  }
 }
 
 std::int64_t grid_side(std::int64_t patches, const std::string& what) {
@@ -96,6 +106,11 @@ Tensor convert_positions(const Tensor& table, const Conversion& to) {
   const Tensor resized = ops::resize(map, ops::to_size(to.grid, to.grid, to.positions));
   if (!to.class_row) return resized.view({1, to.grid * to.grid, c});
   return stack_rows({rows.rows(0, 1), resized}, {1, 1 + to.grid * to.grid, c});
+}
+
+void ConvertedSource::read_into(const std::string& name, Tensor& out) const {
+  if (inner_->shape(name) == shape(name)) return inner_->read_into(name, out);
+  nn::TensorSource::read_into(name, out);
 }
 
 ConvertedSource::ConvertedSource(std::shared_ptr<const nn::TensorSource> inner, const Conversion& to)

@@ -22,6 +22,7 @@ class MappedSource final : public nn::TensorSource {
   Shape shape(const std::string& name) const override;
   bool has(const std::string& name) const override;
   Tensor read(const std::string& name, DType dtype) const override;
+  void read_into(const std::string& name, Tensor& out) const override;
   std::string describe() const override { return inner_->describe(); }
   const Layout& layout() const { return layout_; }
   const nn::TensorSource& inner() const { return *inner_; }
@@ -50,6 +51,7 @@ class ConvertedSource final : public nn::TensorSource {
   Shape shape(const std::string& name) const override;
   bool has(const std::string& name) const override { return inner_->has(name); }
   Tensor read(const std::string& name, DType dtype) const override;
+  void read_into(const std::string& name, Tensor& out) const override;
   std::string describe() const override { return inner_->describe(); }
 
  private:

@@ -3,22 +3,22 @@
 #include <deque>
 #include <mutex>
 
-#include "tensor/cuda/block_cache.h"
 #include "tensor/cuda/driver.h"
+#include "tensor/cuda/segment_cache.h"
 #include "tensor/error.h"
 
 namespace rein::cuda {
 namespace {
 
 // One cache per device, made when first used and never destroyed: tensors in static objects may outlive everything.
-BlockCache& cache(int index) {
+SegmentCache& cache(int index) {
   static std::mutex mutex;
-  static auto* caches = new std::deque<std::unique_ptr<BlockCache>>;
+  static auto* caches = new std::deque<std::unique_ptr<SegmentCache>>;
   const std::lock_guard lock(mutex);
   while (caches->size() <= static_cast<std::size_t>(index)) {
     const int device = static_cast<int>(caches->size());
-    caches->push_back(std::make_unique<BlockCache>([device](std::size_t n) { return driver::allocate(n, device); },
-                                                   [device](void* p) { driver::free(p, device); }));
+    caches->push_back(std::make_unique<SegmentCache>([device](std::size_t n) { return driver::allocate(n, device); },
+                                                     [device](void* p) { driver::free(p, device); }));
   }
   return *(*caches)[static_cast<std::size_t>(index)];
 }

@@ -27,7 +27,7 @@ struct DeviceInfo {
 
 std::vector<DeviceInfo> devices();  // empty without a driver or a device
 std::string architectures();        // what this build holds: "80, 90a, PTX 80", or "emulated"
-bool is_emulated();                    // kernels run on the CPU, one thread after the other: for tests only
+bool is_emulated();                 // kernels run on the CPU, one thread after the other: for tests only
 
 // A block of at least `bytes`, 512-byte aligned, from the cache of `index`. Throws std::runtime_error with the figures
 // when the device has none left even after the cache was emptied.

@@ -226,7 +226,7 @@ class PthReader {
       const std::int64_t size = sizes[i]->integer, stride = strides[i]->integer;
       if (size < 0 || stride < 0) refuse("tensor ", in_quotes(name), " has a negative size or stride");
       shape.push_back(size);
-      place.strides.push_back(stride);
+      place.strides.push_back(size > 1 ? stride : 0);  // of a single one it says nothing, and may be any number
       // Sizes beside a zero must be sane too: they are multiplied later.
       if (count) count = multiply_add(*count, std::max<std::int64_t>(size, 1), 0);
       if (last && size > 0) last = multiply_add(size - 1, stride, *last);

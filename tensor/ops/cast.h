@@ -11,4 +11,7 @@ namespace rein::ops {
 // (PyTorch leaves both undefined). Integer to a narrower integer keeps the low bits.
 Tensor cast(const Tensor& x, DType dtype);
 
+// The same into memory that is there: `out` has the shape of x and any dtype, and does not overlap it.
+void cast_into(const Tensor& x, Tensor& out);
+
 }  // namespace rein::ops

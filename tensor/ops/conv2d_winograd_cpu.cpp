@@ -162,12 +162,12 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "tensor/ops/dispatch_cpu.h"
 #include "tensor/ops/gemm_cpu.h"
 #include "tensor/parallel.h"
+#include "tensor/tensor.h"
 
 namespace rein::ops::cpu {
 namespace {
@@ -199,11 +199,17 @@ Tiles tiles_of(const ConvShape& s, std::size_t element) {
   return t;
 }
 
-// Arrays without a first pass that clears them.
+// Memory of the tensors' kind: large blocks are used again, and counted.
 template <class T>
-std::unique_ptr<T[]> room(std::int64_t count) {
-  return std::unique_ptr<T[]>(new T[static_cast<std::size_t>(count)]);
-}
+class Room {
+ public:
+  explicit Room(std::int64_t count) : tensor_(Tensor::empty({count}, dtype_v<T>)), data_(tensor_.mutable_data<T>()) {}
+  T* get() const { return data_; }
+
+ private:
+  Tensor tensor_;
+  T* data_;
+};
 
 // The pixels of a (batch, height, width, channels) map around tile `tile`: side x side of them from row
 // 2 i - shift, column 2 j - shift; `outside` where there is no pixel.
@@ -243,7 +249,7 @@ void transform_inputs(const T* x, const ConvShape& s, const Tiles& t, std::int64
 template <class T>
 void run_forward(const T* x, const T* u, bool along_in, const T* bias, const ConvShape& s, T* y) {
   const Tiles t = tiles_of(s, sizeof(T));
-  const auto v = room<T>(places * t.strip * s.in), m = room<T>(places * t.strip * s.out);
+  const Room<T> v(places * t.strip * s.in), m(places * t.strip * s.out);
   const std::vector<T> zeros(static_cast<std::size_t>(s.in));
   const auto kernel = REIN_KERNEL_OF(T, output);
   for (std::int64_t first = 0; first < t.count; first += t.strip) {
@@ -264,8 +270,8 @@ void run_forward(const T* x, const T* u, bool along_in, const T* bias, const Con
 
 // u[p] (O, I): the filters' transforms, in the weight's own order of channels.
 template <class T>
-std::unique_ptr<T[]> transform_weight(const T* weight, std::int64_t out, std::int64_t in, bool turned) {
-  auto u = room<T>(places * out * in);
+Room<T> transform_weight(const T* weight, std::int64_t out, std::int64_t in, bool turned) {
+  const Room<T> u(places * out * in);
   const auto kernel = REIN_KERNEL_OF(T, weight);
   parallel_ranges(out, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) kernel(weight + 9 * o * in, turned, in, out * in, u.get() + o * in);
@@ -294,8 +300,8 @@ void conv2d_winograd_grad_x(const T* grad_out, const T* weight, const ConvShape&
 template <class T>
 void conv2d_winograd_grad_weight(const T* grad_out, const T* x, const ConvShape& s, T* grad_weight) {
   const Tiles t = tiles_of(s, sizeof(T));
-  const auto v = room<T>(places * t.strip * s.in), m = room<T>(places * t.strip * s.out);
-  const auto u = room<T>(places * s.in * s.out);
+  const Room<T> v(places * t.strip * s.in), m(places * t.strip * s.out);
+  const Room<T> u(places * s.in * s.out);
   std::fill_n(u.get(), places * s.in * s.out, T(0));
   const std::vector<T> zeros(static_cast<std::size_t>(std::max(s.in, s.out)));
   const auto kernel = REIN_KERNEL_OF(T, grad);

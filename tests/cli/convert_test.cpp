@@ -156,6 +156,45 @@ TEST_CASE("convert: a checkpoint to the official form and back predicts the same
   CHECK(!fs::exists(tiny / "x"));
 }
 
+TEST_CASE("convert: a fully trained backbone goes with its checkpoint") {
+  const testing::TinyRun tiny;
+  const std::string here = tiny.folder().path().string();
+  std::string text = test::contents_of(tiny / "config.toml");
+  text.replace(text.find("method = \"rein\""), 15, "method = \"full\"");
+  const std::string config = tiny.folder().write("full.toml", text).string();
+  for (const std::vector<std::string>& a : std::initializer_list<std::vector<std::string>>{
+           {"train", config, "--data-root", here, "--weights-root", here, "--out", here + "/out", "--quiet", "--set",
+            "train.iterations=1", "--set", "train.eval_every=0"},
+           {"convert", here + "/out", here + "/official.pth"},
+           {"convert", here + "/official.pth", here + "/again", "--config", config, "--weights-root", here}}) {
+    const Finished f = testing::run_program(a, tiny.folder().path());
+    REQUIRE_MESSAGE(f.status == 0, f.err);
+  }
+  CHECK(PthFile::open(tiny / "official.pth")->has("backbone.blocks.3.attn.qkv.weight"));
+  CHECK(test::contents_of(tiny / "out/checkpoints/step-000001/model.safetensors") ==
+        test::contents_of(tiny / "again/model.safetensors"));
+}
+
+TEST_CASE("inspect --load: no memory beside the weights but a part of the largest tensor's") {
+  const Converter c;
+  auto tensors = test::manifest_named(test::read_manifests(), "hf_dinov2-base").tensors;
+  for (const char* dtype : {"F32", "F16"}) {
+    for (auto& [name, tensor] : tensors) tensor.dtype = dtype;
+    test::write_hollow(c / "a.safetensors", tensors);
+    for (const char* how : {"--load", "--load-trainable"}) {
+      const Finished f = c.run({"inspect", how, "--json", (c / "a.safetensors").string()});
+      CHECK_MESSAGE(f.status == 0, f.err);
+      const auto number = [&](const std::string& key) {
+        const std::size_t at = f.out.find("\"" + key + "\":");
+        return at == f.out.npos ? -1.0 : std::stod(f.out.substr(at + key.size() + 3));
+      };
+      CHECK(number("weights_bytes") == 4 * 86'580'480);  // parameters of the base model as published
+      CHECK(number("beyond_bytes") >= 0);
+      CHECK(number("beyond_bytes") < 1.2 * number("largest_bytes"));
+    }
+  }
+}
+
 TEST_CASE("inspect: says family, size, patch, native resolution and normalisation of every published file") {
   const Converter c;
   for (const test::Manifest& m : test::read_manifests()) {

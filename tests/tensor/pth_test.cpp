@@ -218,10 +218,14 @@ TEST_CASE("pth: tensors stay inside their storages") {
   CHECK(contains(refused_tensor({.sizes = {0, 1LL << 62}, .strides = {1LL << 62, 1}}), "overflows"));
   CHECK(contains(refused_tensor({.sizes = {2}, .strides = {2, 1}}), "as many strides"));
   CHECK(contains(refused_tensor({.elements = 5}), "wants 20 bytes of storage 'a/data/0', which has 16"));
+  CHECK(contains(refused_tensor({.elements = 3, .sizes = {1, 2}}), "wants 12 bytes of storage"));
   CHECK(contains(refused_tensor({.elements = INT64_MAX}), "claims"));
   CHECK(contains(refused_tensor({.elements = -1}), "claims -1 elements"));
   CHECK(contains(refused_tensor({.key = "1"}), "lacks 'a/data/1'"));
   CHECK(contains(refused_tensor({.type = "QInt8Storage"}), "'torch.QInt8Storage'"));
+  // The stride of a single row or column is any number.
+  const PickledTensor single{.sizes = {1, 2, 1}, .strides = {1LL << 62, 2, 1LL << 62}};
+  CHECK(parse(pth_text(pickled({{"w", single}})))->tensor("w").shape() == Shape{1, 2, 1});
   const std::vector<std::int64_t> many(65, 1);
   CHECK(contains(refused_tensor({.sizes = many, .strides = many}), "65 dimensions"));
   const std::vector<std::int64_t> seven(7, 1);
@@ -240,6 +244,13 @@ TEST_CASE("pth: broken archives") {
   CHECK(contains(refusal(zip_text({{"a/data.pkl", "N."}, {"a/data.pkl", "N."}})), "two entries of one name"));
   CHECK(contains(refusal(zip_text({{"a/data.pkl", "N."}, {"a/byteorder", "big"}})), "big-endian"));
   CHECK(contains(runtime_error_of([] { PthFile::open(folder / "compressed.pth"); }), "is compressed (method 8)"));
+  // The table of contents gives the second entry 40 bytes more: they are the third's.
+  std::string longer = pth_text(pickled({{"w", {}}}));
+  const std::size_t record = longer.find("PK\x01\x02", longer.find("PK\x01\x02") + 4);
+  for (const std::size_t at : {record + 20, record + 24}) longer.replace(at, 4, little<std::uint32_t>(56));
+  CHECK(contains(refusal(longer), "two entries overlap"));
+  for (const std::size_t at : {record + 20, record + 24}) longer.replace(at, 4, little<std::uint32_t>(1 << 20));
+  CHECK(contains(refusal(longer), "reaches into the table of contents"));
   for (const char* name : {"plain.pth", "old_format.pth", "script.pt"}) {
     const std::string whole = contents_of(folder / name);
     for (std::size_t size = 0; size < whole.size(); size += size < 64 ? 1 : 37)

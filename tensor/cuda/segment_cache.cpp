@@ -1,4 +1,4 @@
-#include "tensor/cuda/block_cache.h"
+#include "tensor/cuda/segment_cache.h"
 
 #include <algorithm>
 #include <iterator>
@@ -20,14 +20,14 @@ std::size_t rounded(std::size_t bytes, std::size_t to) {
 
 }  // namespace
 
-BlockCache::BlockCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give)
+SegmentCache::SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give)
     : take_(std::move(take)), give_(std::move(give)) {}
 
-BlockCache::~BlockCache() {
+SegmentCache::~SegmentCache() {
   drop_unused();
 }
 
-BlockCache::Blocks::iterator BlockCache::find_free(std::size_t bytes, bool small) {
+SegmentCache::Blocks::iterator SegmentCache::find_free(std::size_t bytes, bool small) {
   std::set<FreeKey>& list = free_list(small);
   const auto found = list.lower_bound({bytes, nullptr});
   if (found == list.end()) return blocks_.end();
@@ -36,7 +36,7 @@ BlockCache::Blocks::iterator BlockCache::find_free(std::size_t bytes, bool small
   return block;
 }
 
-BlockCache::Blocks::iterator BlockCache::new_segment(std::size_t bytes, bool small) {
+SegmentCache::Blocks::iterator SegmentCache::new_segment(std::size_t bytes, bool small) {
   const std::size_t wanted = small                       ? small_segment
                              : bytes < large_segment / 2 ? large_segment
                                                          : rounded(bytes, segment_grain);
@@ -46,7 +46,7 @@ BlockCache::Blocks::iterator BlockCache::new_segment(std::size_t bytes, bool sma
   return blocks_.emplace(data, Block{wanted, true, true, small}).first;
 }
 
-void* BlockCache::allocate(std::size_t bytes) {
+void* SegmentCache::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const std::size_t wanted = rounded(bytes, grain);
   if (wanted < bytes) return nullptr;
@@ -72,7 +72,7 @@ void* BlockCache::allocate(std::size_t bytes) {
   return block->first;
 }
 
-void BlockCache::release(void* data) {
+void SegmentCache::release(void* data) {
   const std::lock_guard lock(mutex_);
   auto block = blocks_.find(static_cast<std::byte*>(data));
   require(block != blocks_.end() && !block->second.free, "cuda memory", "released a block that is not in use");
@@ -97,7 +97,7 @@ void BlockCache::release(void* data) {
   list.insert({block->second.bytes, block->first});
 }
 
-void BlockCache::drop_unused() {
+void SegmentCache::drop_unused() {
   for (auto block = blocks_.begin(); block != blocks_.end();) {
     const auto next = std::next(block);
     const bool whole = block->second.free && block->second.first && (next == blocks_.end() || next->second.first);
@@ -111,22 +111,22 @@ void BlockCache::drop_unused() {
   }
 }
 
-void BlockCache::give_back_unused() {
+void SegmentCache::give_back_unused() {
   const std::lock_guard lock(mutex_);
   drop_unused();
 }
 
-MemoryStats BlockCache::stats() const {
+MemoryStats SegmentCache::stats() const {
   const std::lock_guard lock(mutex_);
   return {live_, peak_};
 }
 
-void BlockCache::reset_peak() {
+void SegmentCache::reset_peak() {
   const std::lock_guard lock(mutex_);
   peak_ = live_;
 }
 
-std::size_t BlockCache::reserved() const {
+std::size_t SegmentCache::reserved() const {
   const std::lock_guard lock(mutex_);
   return reserved_;
 }

@@ -15,12 +15,12 @@
 namespace rein::cuda {
 
 // Thread-safe. Segments come from `take` (null: none left) and go back through `give`.
-class BlockCache {
+class SegmentCache {
  public:
-  BlockCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give);
-  ~BlockCache();
-  BlockCache(const BlockCache&) = delete;
-  BlockCache& operator=(const BlockCache&) = delete;
+  SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give);
+  ~SegmentCache();
+  SegmentCache(const SegmentCache&) = delete;
+  SegmentCache& operator=(const SegmentCache&) = delete;
 
   // Null when neither the cache nor, after everything unused was given back, the device has room.
   void* allocate(std::size_t bytes);
