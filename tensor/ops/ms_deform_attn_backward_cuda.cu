@@ -1,11 +1,12 @@
 // Who owns what. Gradients of weights and locations: a group of 8 lanes (32 for wide heads) owns one (image, query,
 // head); its lanes share the channels, and the sums of a point are joined by exchanges. Gradient of value: a thread
 // owns one channel of one (image, query, head) and adds its points to the pixels they touch, which belong to nobody:
-// by atomics. So that the order does not matter, what is added are whole numbers: each product in units of 2^-e, e
-// chosen from the largest product there can be so that no sum leaves 64 bits. Three launches more: the largest product,
-// zeroes, and the way back to T. See the header for what this means for the bits.
+// by atomics. So that the order does not matter, what is added are whole numbers (tensor/cuda/whole_sums.h): three
+// launches more, for the largest product, zeroes, and the way back to T. See the header for what this means for the
+// bits.
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"
+#include "tensor/cuda/whole_sums.h"
 #include "tensor/ops/ms_deform_attn_cuda.h"
 #include "tensor/ops/ms_deform_attn_points_cuda.h"
 
@@ -13,7 +14,6 @@ namespace rein::ops::cuda {
 namespace {
 
 using namespace rein::cuda;
-using Whole = unsigned long long;  // what CUDA adds atomically; a sum of two's complements
 
 constexpr int threads = 128;
 
@@ -64,28 +64,10 @@ __global__ void points_kernel(DeformInput<T> in, DeformLevels levels, const T* g
   }
 }
 
-__device__ inline Whole bits_of(double x) {
-  Whole bits;
-  memcpy(&bits, &x, sizeof bits);
-  return bits;
-}
-__device__ inline double from_bits(Whole bits) {
-  double x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-// The bits of doubles that are not negative have their order, and NaN is above all of them.
-template <class T>
-__device__ double larger(double most, T x) {
-  const double size = fabs(static_cast<double>(x));
-  return bits_of(size) > bits_of(most) ? size : most;
-}
-
 // top = the largest |weight of a point| * |gradient of a channel|, over all heads; a thread owns a head of a query.
 // Coordinates count too: a NaN there makes NaN products.
 template <class T>
-__global__ void largest_kernel(DeformInput<T> in, const T* grad_out, Whole* top) {
+__global__ void largest_product_kernel(DeformInput<T> in, const T* grad_out, Whole* top) {
   const std::int64_t owner = global_thread();
   if (owner >= in.images * in.queries * in.heads) return;
   const std::int64_t per_head = in.levels * in.points;
@@ -100,13 +82,6 @@ __global__ void largest_kernel(DeformInput<T> in, const T* grad_out, Whole* top)
   double product = weight * grad;
   if (nan || product != product) product = static_cast<double>(NAN);
   atomicMax(top, bits_of(fabs(product)));
-}
-
-// What a product is multiplied with to become a whole number. A pixel gets at most 2^points_log2 products.
-__device__ inline double unit_of(double top, int points_log2) {
-  if (!(top > 0) || top > 1.7e308) return 1;
-  const int exponent = 61 - (ilogb(top) + 1) - points_log2;
-  return scalbn(1.0, exponent < 1000 ? exponent : 1000);
 }
 
 template <class T, bool whole>
@@ -133,24 +108,13 @@ __global__ void value_kernel(DeformInput<T> in, DeformLevels levels, const T* gr
           const T w = b[k] * in.weights[point];
           const std::int64_t at = base + cell.pixel[k] * channels;
           if constexpr (whole) {
-            const double product = static_cast<double>(w) * static_cast<double>(g) * unit;
-            if (product == product && fabs(product) < 9e18) atomicAdd(sums + at, static_cast<Whole>(llrint(product)));
+            add_whole(sums + at, static_cast<double>(w) * static_cast<double>(g), unit);
           } else {
             atomicAdd(grad_value + at, w * g);
           }
         }
       }
     }
-  }
-}
-
-template <class T>
-__global__ void from_whole_kernel(const Whole* sums, const Whole* top, int points_log2, std::int64_t count,
-                                  T* grad_value) {
-  const double largest = from_bits(*top), unit = unit_of(largest, points_log2);
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) {
-    const double sum = static_cast<double>(static_cast<long long>(sums[i])) / unit;
-    grad_value[i] = static_cast<T>(largest <= 1.7e308 ? sum : static_cast<double>(NAN));
   }
 }
 
@@ -174,12 +138,11 @@ void run_value(const DeformInput<T>& in, const DeformLevels& levels, const T* gr
            nullptr, grad_value);
     return;
   }
-  int points_log2 = 1;
-  while ((in.queries * in.points) >> points_log2 != 0) ++points_log2;
+  const int points_log2 = log2_above(in.queries * in.points);
   Scratch<Whole> memory(count + 1);
   fill_bytes(memory.data(), 0, static_cast<std::size_t>(count + 1) * sizeof(Whole), current_device());
   Whole* const top = memory.data() + count;
-  launch(name, largest_kernel<T>, blocks_for(in.images * in.queries * in.heads, threads, std::int64_t{1} << 31),
+  launch(name, largest_product_kernel<T>, blocks_for(in.images * in.queries * in.heads, threads, std::int64_t{1} << 31),
          threads, 0, in, grad_out, top);
   launch(name, value_kernel<T, true>, blocks_for(adders, threads), threads, 0, in, levels, grad_out, top, points_log2,
          memory.data(), nullptr);
