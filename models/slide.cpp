@@ -109,7 +109,7 @@ Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const Slide
   for (std::size_t first = 0; first < windows.size(); first += batch) {
     const std::size_t last = std::min(first + batch, windows.size());
     const Tensor crops = cut(image, windows, first, last);
-    const Tensor scores = score(crops);
+    const Tensor scores = score(crops).to(Device{});  // windows are added on the CPU
     require(scores.rank() == 4 && scores.size(0) == crops.size(0) && scores.size(1) == crops.size(1) &&
                 scores.size(2) == crops.size(2),
             "slide", "scores must be (N, H, W, K) for windows ", crops.shape(), ", got ", scores.shape());

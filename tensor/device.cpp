@@ -11,6 +11,19 @@ std::string Device::text() const {
   return is_cpu() ? "cpu" : "cuda:" + std::to_string(index);
 }
 
+std::string device_name(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::devices().at(static_cast<std::size_t>(device.index)).name;
+  }
+  return device.text();
+}
+
+void synchronize(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) cuda::synchronize(device.index);
+  }
+}
+
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};
   Device device{Device::Kind::cuda, 0};
@@ -26,7 +39,8 @@ Device parse_device(const std::string& text) {
     if (device.index >= count)
       fail_runtime("device", "'", text, "' is not available: ", count, " CUDA devices were found; use 'cpu'");
   } else {
-    fail_runtime("device", "this build has no CUDA backend; '", text, "' is not available, use 'cpu'");
+    fail_runtime("device", "this build has no CUDA backend; configure with -DREIN_CUDA=ON, or use 'cpu' instead of '",
+                 text, "'");
   }
   return device;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/device.h"
 #include "train/timing.h"
 
 namespace rein::train {
@@ -16,6 +17,7 @@ struct BenchStepOptions {
   bool layer_scale = false;  // DINOv2-like blocks
   bool recompute = false;
   int steps = 5;
+  Device device{};
 };
 
 struct BenchStep {
@@ -25,7 +27,7 @@ struct BenchStep {
   double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
   double idle_bytes = 0;                         // resident before the model exists
   double peak_bytes = 0;                         // VmHWM over the steps less idle_bytes
-  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors
+  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors, on the device
   double saved_bytes = 0;                        // kept for backward, parameters not counted
   std::int64_t trainable = 0, parameters = 0;
 };

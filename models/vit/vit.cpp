@@ -105,12 +105,14 @@ Variable Vit::positions(std::int64_t h, std::int64_t w) const {
   return constant(cache_.back().rows);
 }
 
-ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, DType dtype) const {
+ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, const Tensor& like) const {
   if (options_.rope.kind == RopeKind::none) return {};
   for (const CachedRope& c : rope_cache_)
-    if (c.h == h && c.w == w && c.table.cos.dtype() == dtype) return c.table;
+    if (c.h == h && c.w == w && c.table.cos.dtype() == like.dtype() && c.table.cos.device() == like.device())
+      return c.table;
   if (rope_cache_.size() >= most_cached) rope_cache_.erase(rope_cache_.begin());
-  rope_cache_.push_back({h, w, rope_table(options_.rope, h, w, options_.dim / options_.heads, dtype)});
+  const ops::RopeTable table = rope_table(options_.rope, h, w, options_.dim / options_.heads, like.dtype());
+  rope_cache_.push_back({h, w, table.to(like.device())});
   return rope_cache_.back().table;
 }
 
@@ -154,7 +156,7 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
   nn::ForwardContext inside = context;
   inside.training = context.training && !wanted.frozen;
   TokenState state{embed(image), options_.prefix()};
-  const ops::RopeTable turns = rope(h, w, state.tokens.dtype());
+  const ops::RopeTable turns = rope(h, w, state.tokens.value());
   VitOutput output;
   for (int i = 0; i < end; ++i) {
     if (pass) pass->before_block(i, state);

@@ -45,7 +45,8 @@ class Vit final : public nn::Module {
  private:
   // The patch rows of the position table for an (h, w) grid: (h*w, C). Cached while pos_embed is a constant.
   Variable positions(std::int64_t h, std::int64_t w) const;
-  ops::RopeTable rope(std::int64_t h, std::int64_t w, DType dtype) const;  // cached; null when the family has none
+  // In the dtype and on the device of `like`; cached. Null when the family has none.
+  ops::RopeTable rope(std::int64_t h, std::int64_t w, const Tensor& like) const;
   Variable embed(const Variable& image) const;
   Variable map_of(const TokenState& state, std::int64_t h, std::int64_t w) const;
 

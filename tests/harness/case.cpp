@@ -251,7 +251,7 @@ Comparison check_device(const OpCase& c, DType dtype, Device device) {
   return worst;
 }
 
-GradcheckReport check_gradient(const OpCase& c) {
+GradcheckReport check_gradient(const OpCase& c, Device device) {
   const std::vector<Tensor> values = make_inputs(c);
   std::vector<GradcheckInput> inputs;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -259,7 +259,9 @@ GradcheckReport check_gradient(const OpCase& c) {
     inputs.push_back({in.name, values[i], in.differentiable && values[i], in.expect_zero, in.unreached});
   }
   const Poison poison;
-  return gradcheck(c.run, inputs, c.gradcheck);
+  GradcheckOptions options = c.gradcheck;
+  options.device = device;
+  return gradcheck(c.run, inputs, options);
 }
 
 }  // namespace rein::testing
