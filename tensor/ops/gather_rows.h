@@ -9,6 +9,7 @@
 
 namespace rein::ops {
 
+// On a GPU entries are not checked: one out of range gives a row of NaN, and no gradient.
 // std::invalid_argument for other shapes and dtypes, and for an entry out of range, which it names.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
 
