@@ -53,9 +53,10 @@ Variable class_loss(const Variable& cls, const MaskTargets& targets, const std::
     }
   }
   const double divisor = (class_weight + epsilon) / options.loss_cls;
-  const Variable matched = cross_entropy(cls, with, divisor, skip);
+  const Device device = cls.value().device();
+  const Variable matched = cross_entropy(cls, with.to(device), divisor, skip);
   if (options.no_object_weight == 0) return matched;
-  return add(matched, cross_entropy(cls, without, divisor / options.no_object_weight, skip));
+  return add(matched, cross_entropy(cls, without.to(device), divisor / options.no_object_weight, skip));
 }
 
 // The matched masks: images in order, inside an image by ascending query.
@@ -91,7 +92,7 @@ Tensor points_of_masks(const Matched& matched, std::int64_t count, RandomKey key
   if (given) {
     require(given.shape() == shape && given.dtype() == DType::f32, op, what, " points must be f32 ", shape, ", got ",
             given.shape());
-    return given;
+    return given.to(Device{});
   }
   Tensor points = Tensor::empty(shape, DType::f32);
   float* to = points.mutable_data<float>();
@@ -147,9 +148,10 @@ MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_
   require(labels && labels.dtype() == DType::i64 && labels.rank() == 3, "mask_targets",
           "labels must be i64 (N, H, W), got ", labels ? name_of(labels.dtype()) : "nothing", " ", labels.shape());
   require(classes >= 1 && classes <= 255, "mask_targets", "classes must be in [1, 255], got ", classes);
-  MaskTargets out{Tensor::empty(labels.shape(), DType::u8, labels.device()), {}};
+  const Tensor host = labels.to(Device{});
+  MaskTargets out{Tensor::empty(labels.shape(), DType::u8), {}};
   const std::int64_t images = labels.size(0), pixels = labels.size(1) * labels.size(2);
-  const std::int64_t* from = labels.data<std::int64_t>();
+  const std::int64_t* from = host.data<std::int64_t>();
   std::uint8_t* to = out.labels.mutable_data<std::uint8_t>();
   out.classes.resize(static_cast<std::size_t>(images));
   parallel_for(images, [&](std::int64_t n) {
@@ -169,6 +171,7 @@ MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_
     for (std::int64_t k = 0; k < classes; ++k)
       if (seen[static_cast<std::size_t>(k)]) out.classes[static_cast<std::size_t>(n)].push_back(k);
   });
+  out.labels = out.labels.to(labels.device());
   return out;
 }
 
@@ -204,16 +207,19 @@ Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, co
       points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates);
   const Tensor random =
       points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random);
+  const Device device = masks.device();
+  const Tensor rows = out.rows.to(device);
   if (forced.chosen)
-    out.chosen = forced.chosen;
+    out.chosen = forced.chosen.to(Device{});
   else
-    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, out.rows, candidates), uncertain);
+    out.chosen =
+        ops::smallest_magnitudes(ops::point_sample(masks, rows, candidates.to(device)), uncertain).to(Device{});
   check_chosen(out.chosen, {matched.count(), uncertain}, options.candidates());
 
-  out.points = join_points(candidates, out.chosen, random);
-  out.logits = ops::point_sample(masks, out.rows, out.points);
-  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images), Matched::ids(matched.classes),
-                                       out.points, masks.dtype());
+  out.points = join_points(candidates, out.chosen, random).to(device);
+  out.logits = ops::point_sample(masks, rows, out.points);
+  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images).to(device),
+                                       Matched::ids(matched.classes).to(device), out.points, masks.dtype());
   out.cost = std::move(matching.cost);
   out.assignment = std::move(matching.assignment);
   out.bad_costs = matching.bad;
@@ -244,7 +250,8 @@ Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const 
   require(prediction.cls && prediction.masks, op, "cls and masks must be given");
   Mask2FormerDecided decided = mask2former_decide(prediction.cls.value(), prediction.masks.value(), targets, options,
                                                   key, first_sample, layer, forced);
-  const Variable logits = point_sample(prediction.masks, decided.rows, decided.points);
+  const Variable logits =
+      point_sample(prediction.masks, decided.rows.to(prediction.masks.value().device()), decided.points);
   return mask2former_losses(prediction.cls, logits, std::move(decided), targets, options, scope);
 }
 

@@ -46,16 +46,19 @@ Tensor cost_matrix(const Tensor& cls, const Tensor& masks, std::int64_t n, const
   const auto& classes = targets.classes[static_cast<std::size_t>(n)];
   const auto count = static_cast<std::int64_t>(classes.size());
   const std::int64_t queries = masks.size(1), p = points.size(0);
-  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries), points);
-  const Tensor g = ops::sample_label_classes(targets.labels, n, Tensor::from(classes, {count}), points, masks.dtype());
+  const Device device = masks.device(), cpu;
+  const Tensor there = points.to(device);
+  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(device), there);
+  const Tensor g =
+      ops::sample_label_classes(targets.labels, n, Tensor::from(classes, {count}).to(device), there, masks.dtype());
   const ops::MaskCostTerms terms = ops::mask_cost_terms(z);
-  const Tensor zg = ops::matmul(z, g, false, true), sg = ops::matmul(terms.sigmoid, g, false, true);
-  const Tensor g_sum = ops::sum_axis(g, 1);
-  const Tensor probability = ops::softmax(cls.rows(n, n + 1), 1.0);
+  const Tensor zg = ops::matmul(z, g, false, true).to(cpu), sg = ops::matmul(terms.sigmoid, g, false, true).to(cpu);
+  const Tensor g_sum = ops::sum_axis(g, 1).to(cpu), sums_of_rows = terms.sums.to(cpu);
+  const Tensor probability = ops::softmax(cls.rows(n, n + 1), 1.0).to(cpu);
 
   Tensor cost = Tensor::empty({queries, count}, DType::f64);
   double* to = cost.mutable_data<double>();
-  const double* sums = terms.sums.data<double>();
+  const double* sums = sums_of_rows.data<double>();
   dispatch_real("mask2former_loss", masks.dtype(), [&]<class T>() {
     const T *zg_at = zg.data<T>(), *sg_at = sg.data<T>(), *g_at = g_sum.data<T>(), *prob = probability.data<T>();
     for (std::int64_t q = 0; q < queries; ++q) {
@@ -144,7 +147,7 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
   for (std::int64_t n = 0; n < images; ++n) {
     const auto& classes = targets.classes[static_cast<std::size_t>(n)];
     if (!forced.assignment.empty()) {
-      const Tensor& given = forced.assignment[static_cast<std::size_t>(n)];
+      const Tensor given = forced.assignment[static_cast<std::size_t>(n)].to(Device{});
       check_assignment(given, queries, static_cast<std::int64_t>(classes.size()));
       out.assignment.push_back(given);
       continue;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tensor/ops/assignment.h"
+#include "tensor/ops/attention_mask.h"
 #include "tensor/ops/cross_entropy.h"
 #include "tensor/ops/mask_point_loss.h"
 #include "tensor/ops/point_sample.h"
@@ -106,6 +107,19 @@ TEST_CASE("terms of the matching cost on a device") {
     const Comparison c = compare(g.to(Device{}), e, 1e-13);
     CHECK_MESSAGE(c.ok, c.text);
   }
+}
+
+TEST_CASE("masks of attention on a device") {
+  Tensor logits = random_normal(RandomKey(4), {2, 5, 300}, 0, 1, DType::f32);
+  logits.view({10, 300}).rows(3, 4).fill(-1);
+  logits.view({10, 300}).rows(9, 10).fill(-0.5);
+  logits.view({3000}).rows(17, 18).fill(std::nan(""));
+  const Tensor expected = ops::blocked_where_negative(logits), got = ops::blocked_where_negative(logits.to(device));
+  CHECK(got.to_doubles() == expected.to_doubles());
+  const ops::OpenedMask here = ops::open_blocked_rows(expected), there = ops::open_blocked_rows(got);
+  CHECK(there.blocked.to_doubles() == here.blocked.to_doubles());
+  CHECK(here.opened_rows.item() == 2);
+  CHECK(there.opened_rows.item() == 2);
 }
 
 TEST_CASE("argmax and accuracy on a device, with ties and NaN") {
