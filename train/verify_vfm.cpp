@@ -7,6 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "models/vit/vit.h"
 #include "models/zoo/zoo.h"
+#include "nn/bind.h"
 #include "tensor/error.h"
 #include "tensor/ops/cast.h"
 #include "train/verify_modules.h"
@@ -165,6 +166,7 @@ void verify_vfm(const GoldenFile& file, Comparison& compare) {
   const bool gradients = !file.names("cot.").empty();
   if (!gradients) vit.freeze();
   zoo::bind_weights(vit, weights, dtype);
+  nn::move_to(vit, file.device());
 
   const Tensor pixels = file.map("in.image", dtype);
   const Variable image = gradients ? parameter(pixels) : constant(pixels);
