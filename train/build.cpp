@@ -78,8 +78,14 @@ BuiltModel build_model(const Config& config, int classes) {
   built.family = std::string(weights.model.layout->family);
   built.norm = normalisation(m, weights.model);
   built.backbone_sha256 = sha256_of_file(m.backbone);
-  built.model = std::make_unique<models::Segmentor>(segmentor_options(config, weights.model.options, classes));
-  zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
+  models::VitOptions vit = weights.model.options;
+  const bool random = m.weights == "random";
+  if (random) {
+    built.description += "; random weights";
+    vit.layer_scale_init = 1;  // with the usual 1e-5, random blocks would do next to nothing
+  }
+  built.model = std::make_unique<models::Segmentor>(segmentor_options(config, vit, classes));
+  if (!random) zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
   return built;
 }
