@@ -8,7 +8,10 @@
 #include "autograd/ops/point_sample.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
+#include "tensor/ops/gather_rows.h"
 #include "tensor/ops/point_sample.h"
+#include "tensor/ops/random_points.h"
+#include "tensor/ops/shape_ops.h"
 #include "tensor/parallel.h"
 
 namespace rein::models {
@@ -87,35 +90,20 @@ Matched matched_masks(const MaskTargets& targets, const std::vector<Tensor>& ass
 
 // (T, count, 2): mask t of an image takes elements t count .. (t + 1) count of the image's stream, t from 0 per image.
 Tensor points_of_masks(const Matched& matched, std::int64_t count, RandomKey key, std::int64_t first_sample,
-                       std::int64_t layer, const char* what, const Tensor& given) {
-  const Shape shape{matched.count(), count, 2};
+                       std::int64_t layer, const char* what, const Tensor& given, Device device) {
   if (given) {
+    const Shape shape{matched.count(), count, 2};
     require(given.shape() == shape && given.dtype() == DType::f32, op, what, " points must be f32 ", shape, ", got ",
             given.shape());
-    return given.to(Device{});
+    return given.to(device);
   }
-  Tensor points = Tensor::empty(shape, DType::f32);
-  float* to = points.mutable_data<float>();
-  parallel_for(matched.count(), [&](std::int64_t t) {
+  std::vector<ops::PointStream> streams;
+  for (std::int64_t t = 0; t < matched.count(); ++t) {
     const std::int64_t n = matched.images[static_cast<std::size_t>(t)];
     const std::int64_t in_image = t - matched.first[static_cast<std::size_t>(n)];
-    draw_points(point_key(key, first_sample + n, layer, what), in_image * count, count, to + 2 * t * count);
-  });
-  return points;
-}
-
-// (T, P, 2): the chosen candidates, then the random ones.
-Tensor join_points(const Tensor& candidates, const Tensor& chosen, const Tensor& random) {
-  const std::int64_t masks = chosen.size(0), uncertain = chosen.size(1), rest = random.size(1);
-  Tensor points = Tensor::empty({masks, uncertain + rest, 2}, DType::f32);
-  const float *from = candidates.data<float>(), *free = random.data<float>();
-  const std::int64_t* which = chosen.data<std::int64_t>();
-  float* to = points.mutable_data<float>();
-  for (std::int64_t t = 0; t < masks; ++t, from += 2 * candidates.size(1)) {
-    for (std::int64_t i = 0; i < uncertain; ++i, ++which, to += 2) std::copy_n(from + 2 * *which, 2, to);
-    to = std::copy_n(free + 2 * t * rest, 2 * rest, to);
+    streams.push_back({point_key(key, first_sample + n, layer, what), in_image * count});
   }
-  return points;
+  return ops::random_points(streams, count, device);
 }
 
 void check_chosen(const Tensor& chosen, const Shape& shape, std::int64_t candidates) {
@@ -203,20 +191,19 @@ Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, co
   const std::int64_t uncertain = options.uncertain();
   Mask2FormerDecided out;
   out.rows = Matched::ids(matched.rows);
-  const Tensor candidates =
-      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates);
-  const Tensor random =
-      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random);
   const Device device = masks.device();
   const Tensor rows = out.rows.to(device);
-  if (forced.chosen)
-    out.chosen = forced.chosen.to(Device{});
-  else
-    out.chosen =
-        ops::smallest_magnitudes(ops::point_sample(masks, rows, candidates.to(device)), uncertain).to(Device{});
-  check_chosen(out.chosen, {matched.count(), uncertain}, options.candidates());
-
-  out.points = join_points(candidates, out.chosen, random).to(device);
+  const Tensor candidates =
+      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates, device);
+  const Tensor random =
+      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random, device);
+  if (forced.chosen) {
+    check_chosen(forced.chosen.to(Device{}), {matched.count(), uncertain}, options.candidates());
+    out.chosen = forced.chosen.to(device);
+  } else {
+    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, rows, candidates), uncertain);
+  }
+  out.points = ops::concat({ops::gather_rows(candidates, out.chosen), random}, 1);
   out.logits = ops::point_sample(masks, rows, out.points);
   out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images).to(device),
                                        Matched::ids(matched.classes).to(device), out.points, masks.dtype());

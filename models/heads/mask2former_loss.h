@@ -59,8 +59,8 @@ struct Mask2FormerPrediction {
   Variable masks;  // (N, Q, h, w) logits, row-major per query: what matmul(e, mask_features^T) makes
 };
 
-// On a GPU decisions are still made on the CPU: the terms of the costs and the chosen points are read back, so the step
-// waits for every prediction. assignment, chosen and rows are on the CPU, points, logits and targets with the masks.
+// On a GPU queries are still matched on the CPU: the terms of the costs are read back, so the step waits for every
+// prediction. cost, assignment and rows are on the CPU, all else with the masks.
 
 // Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1].
 struct Mask2FormerForced {

@@ -1,7 +1,7 @@
 #include "models/heads/mask2former_match.h"
 
 #include <algorithm>
-#include <array>
+#include <span>
 #include <vector>
 
 #include "tensor/error.h"
@@ -9,9 +9,9 @@
 #include "tensor/ops/gemm.h"
 #include "tensor/ops/mask_point_loss.h"
 #include "tensor/ops/point_sample.h"
+#include "tensor/ops/random_points.h"
 #include "tensor/ops/reduce.h"
 #include "tensor/ops/softmax.h"
-#include "tensor/parallel.h"
 
 namespace rein::models {
 namespace {
@@ -24,19 +24,14 @@ Tensor range(std::int64_t begin, std::int64_t end) {
 }
 
 Tensor match_points(std::size_t n, const Mask2FormerLossOptions& options, RandomKey key, std::int64_t image,
-                    std::int64_t layer, const Mask2FormerForced& forced) {
+                    std::int64_t layer, const Mask2FormerForced& forced, Device device) {
   if (!forced.match_points.empty()) {
     require(n < forced.match_points.size() && forced.match_points[n].shape() == Shape{options.points, 2},
             "mask2former_loss", "match points must be ", Shape{options.points, 2}, " for every image; image is ", n);
-    return forced.match_points[n];
+    return forced.match_points[n].to(device);
   }
-  Tensor points = Tensor::empty({options.points, 2}, DType::f32);
-  float* to = points.mutable_data<float>();
-  const RandomKey stream = point_key(key, image, layer, "match");
-  parallel_ranges(options.points, 1 << 11, [&](std::int64_t begin, std::int64_t end) {
-    draw_points(stream, begin, end - begin, to + 2 * begin);
-  });
-  return points;
+  const ops::PointStream stream{point_key(key, image, layer, "match")};
+  return ops::random_points(std::span(&stream, 1), options.points, device).view({options.points, 2});
 }
 
 // All pairs at once by matrix products over the points: with z (Q, P), s = sigmoid(z) and targets g (G, P),
@@ -47,10 +42,9 @@ Tensor cost_matrix(const Tensor& cls, const Tensor& masks, std::int64_t n, const
   const auto count = static_cast<std::int64_t>(classes.size());
   const std::int64_t queries = masks.size(1), p = points.size(0);
   const Device device = masks.device(), cpu;
-  const Tensor there = points.to(device);
-  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(device), there);
+  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(device), points);
   const Tensor g =
-      ops::sample_label_classes(targets.labels, n, Tensor::from(classes, {count}).to(device), there, masks.dtype());
+      ops::sample_label_classes(targets.labels, n, Tensor::from(classes, {count}).to(device), points, masks.dtype());
   const ops::MaskCostTerms terms = ops::mask_cost_terms(z);
   const Tensor zg = ops::matmul(z, g, false, true).to(cpu), sg = ops::matmul(terms.sigmoid, g, false, true).to(cpu);
   const Tensor g_sum = ops::sum_axis(g, 1).to(cpu), sums_of_rows = terms.sums.to(cpu);
@@ -101,21 +95,6 @@ RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const
       .child(what);
 }
 
-void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points) {
-  const std::array<std::uint32_t, 2> seed{static_cast<std::uint32_t>(key.key()),
-                                          static_cast<std::uint32_t>(key.key() >> 32)};
-  const auto low = static_cast<std::uint32_t>(key.stream()), high = static_cast<std::uint32_t>(key.stream() >> 32);
-  std::array<std::uint32_t, 4> block{};
-  for (std::int64_t i = first; i < first + count; ++i, points += 2) {
-    const auto pair = static_cast<std::uint64_t>(i / 2);
-    if (i % 2 == 0 || i == first)
-      block = philox({static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32), low, high}, seed);
-    const std::size_t half = i % 2 == 0 ? 0 : 2;
-    points[0] = static_cast<float>(block[half] >> 8) * 0x1p-24f;
-    points[1] = static_cast<float>(block[half + 1] >> 8) * 0x1p-24f;
-  }
-}
-
 Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
                        const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const Mask2FormerForced& forced) {
@@ -133,7 +112,8 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
       out.cost.push_back(Tensor::empty({queries, 0}, DType::f64));
       continue;
     }
-    const Tensor points = match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced);
+    const Tensor points =
+        match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced, masks.device());
     out.cost.push_back(cost_matrix(cls, masks, n, targets, points, options));
     const double* from = out.cost.back().data<double>();
     double* to = slot_cost.mutable_data<double>() + n * queries * slots;

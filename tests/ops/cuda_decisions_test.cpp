@@ -10,6 +10,7 @@
 #include "tensor/ops/cross_entropy.h"
 #include "tensor/ops/mask_point_loss.h"
 #include "tensor/ops/point_sample.h"
+#include "tensor/ops/random_points.h"
 #include "tests/harness/case.h"
 
 using namespace rein;
@@ -107,6 +108,13 @@ TEST_CASE("terms of the matching cost on a device") {
     const Comparison c = compare(g.to(Device{}), e, 1e-13);
     CHECK_MESSAGE(c.ok, c.text);
   }
+}
+
+TEST_CASE("random points on a device: the CPU's bits") {
+  const std::vector<ops::PointStream> streams{{RandomKey(1), 0}, {RandomKey(2).child(7), 33}, {RandomKey(1), 4}};
+  const Tensor got = ops::random_points(streams, 1001, device);
+  CHECK(got.device() == device);
+  CHECK(got.to_doubles() == ops::random_points(streams, 1001).to_doubles());
 }
 
 TEST_CASE("masks of attention on a device") {
