@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "tensor/cuda/runtime.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 
 namespace rein {

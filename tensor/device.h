@@ -15,11 +15,6 @@ struct Device {
   std::string text() const;  // "cpu", "cuda:0"
 };
 
-std::string device_name(Device device);  // "NVIDIA H100 80GB HBM3"; "cpu" for the CPU
-
-// Waits until all work given to the device is done; at once for the CPU.
-void synchronize(Device device);
-
 // "cpu", "cuda" or "cuda:N"; throws std::invalid_argument otherwise, and std::runtime_error for cuda in a build without
 // it.
 Device parse_device(const std::string& text);

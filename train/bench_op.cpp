@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor/device_info.h"
+
 namespace rein::train {
 namespace {
 

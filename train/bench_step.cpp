@@ -7,6 +7,7 @@
 #include "autograd/graph.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 #include "train/adamw.h"
 #include "train/param_groups.h"

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/cpu_features.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
