@@ -59,8 +59,8 @@ struct Mask2FormerPrediction {
   Variable masks;  // (N, Q, h, w) logits, row-major per query: what matmul(e, mask_features^T) makes
 };
 
-// On a GPU queries are still matched on the CPU: the terms of the costs are read back, so the step waits for every
-// prediction. cost, assignment and rows are on the CPU, all else with the masks.
+// On a GPU the assignment is read back, to know which masks have a loss: the step waits once for every prediction.
+// assignment and rows are on the CPU, all else with the masks.
 
 // Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1].
 struct Mask2FormerForced {

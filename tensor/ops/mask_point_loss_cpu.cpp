@@ -179,10 +179,18 @@ void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoi
   });
 }
 
+template <class T>
+void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
+  for (std::int64_t q = 0; q < of.queries; ++q)
+    for (std::int64_t t = 0; t < of.targets; ++t)
+      cost[q * of.targets + t] = slots[q * of.slots + of.classes[t]] = of.at(q, t);
+}
+
 #define REIN_INSTANTIATE(T)                                                                                       \
   template void mask_point_loss(const T*, const T*, std::int64_t, std::int64_t, double, double, T*, T*, double*); \
   template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const double*, std::int64_t,     \
                                          std::int64_t, double, double, T*);                                       \
+  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                \
   template void mask_cost_terms(const T*, std::int64_t, std::int64_t, T*, double*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

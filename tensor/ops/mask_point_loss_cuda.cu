@@ -98,6 +98,17 @@ __global__ void cost_kernel(const T* z, std::int64_t cols, T* sigmoid, double* s
   sums[2 * blockIdx.x + 1] = s;
 }
 
+// A thread owns a pair.
+template <class T>
+__global__ void costs_kernel(MaskCosts<T> of, double* cost, double* slots) {
+  for (std::int64_t i = global_thread(); i < of.queries * of.targets; i += global_threads()) {
+    const std::int64_t q = i / of.targets, t = i % of.targets, k = of.classes[t];
+    const bool real = k >= 0 && k < of.slots;
+    cost[i] = real ? of.at(q, t) : static_cast<double>(NAN);
+    if (real) slots[q * of.slots + k] = cost[i];
+  }
+}
+
 unsigned blocks_of_rows(std::int64_t rows) {
   require(rows < std::int64_t{1} << 31, "mask_point_loss", "takes at most 2^31 rows on CUDA, got ", rows);
   return static_cast<unsigned>(rows);
@@ -128,10 +139,17 @@ void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoi
   launch("mask_cost_terms", cost_kernel<T>, blocks_of_rows(rows), threads, sum_bytes, z, cols, sigmoid, sums);
 }
 
+template <class T>
+void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
+  launch("mask_costs", costs_kernel<T>, blocks_for(of.queries * of.targets, threads, 65536), threads, 0, of, cost,
+         slots);
+}
+
 #define REIN_INSTANTIATE(T)                                                                                       \
   template void mask_point_loss(const T*, const T*, std::int64_t, std::int64_t, double, double, T*, T*, double*); \
   template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const double*, std::int64_t,     \
                                          std::int64_t, double, double, T*);                                       \
+  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                \
   template void mask_cost_terms(const T*, std::int64_t, std::int64_t, T*, double*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

@@ -3,7 +3,11 @@
 
 #include <cstdint>
 
+#include "tensor/ops/mask_point_loss_cpu.h"
+
 namespace rein::ops::cuda {
+
+using cpu::MaskCosts;
 
 template <class T>
 void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t cols, double bce_divisor,
@@ -13,5 +17,8 @@ void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z,
                               std::int64_t rows, std::int64_t cols, double bce_divisor, double dice_divisor, T* grad_z);
 template <class T>
 void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoid, double* sums);
+
+template <class T>
+void mask_costs(const MaskCosts<T>& of, double* cost, double* slots);
 
 }  // namespace rein::ops::cuda

@@ -110,6 +110,36 @@ TEST_CASE("terms of the matching cost on a device") {
   }
 }
 
+TEST_CASE("matching costs on a device, into their slots") {
+  const auto random = [](const char* name, const Shape& shape) {
+    return random_normal(RandomKey(12).child(name), shape, 0, 1, DType::f64);
+  };
+  const ops::MaskCostInputs in{.zg = random("zg", {7, 3}),
+                               .sg = random("sg", {7, 3}),
+                               .g_sum = random("g", {3}),
+                               .probability = random("p", {1, 7, 6}),
+                               .sums = random("sums", {7, 2}),
+                               .classes = ids({0, 2, 4}),
+                               .points = 9,
+                               .cls = 2,
+                               .mask = 5,
+                               .dice = 3};
+  ops::MaskCostInputs there = in;
+  for (Tensor* t : {&there.zg, &there.sg, &there.g_sum, &there.probability, &there.sums, &there.classes})
+    *t = t->to(device);
+  Tensor slots = Tensor::zeros({7, 5}, DType::f64), slots_there = slots.to(device);
+  const Tensor cost = ops::mask_costs(in, slots), cost_there = ops::mask_costs(there, slots_there);
+  for (const auto& [got, expected] : {std::pair{cost_there, cost}, {slots_there, slots}}) {
+    const Comparison c = compare(got.to(Device{}), expected, 1e-14);
+    CHECK_MESSAGE(c.ok, c.text);
+  }
+  for (std::int64_t q = 0; q < 7; ++q)
+    for (std::int64_t k = 0; k < 5; ++k) CHECK(slots.at(q * 5 + k) == (k % 2 == 0 ? cost.at(q * 3 + k / 2) : 0.0));
+  CHECK_THROWS_AS(ops::mask_costs(there, slots), std::invalid_argument);
+  there.classes = ids({0, 5, 4}).to(device);
+  CHECK(std::isnan(ops::mask_costs(there, slots_there).at(1)));
+}
+
 TEST_CASE("random points on a device: the CPU's bits") {
   const std::vector<ops::PointStream> streams{{RandomKey(1), 0}, {RandomKey(2).child(7), 33}, {RandomKey(1), 4}};
   const Tensor got = ops::random_points(streams, 1001, device);
