@@ -38,9 +38,10 @@ cublasLtHandle_t handle() {
 struct Layout {
   cublasLtMatrixLayout_t handle = nullptr;
   // A row-major matrix of `cols` columns is column-major with `cols` rows.
-  Layout(std::int64_t rows, std::int64_t cols, std::int64_t pitch, std::int64_t batches, std::int64_t batch_pitch) {
-    check(cublasLtMatrixLayoutCreate(&handle, CUDA_R_32F, static_cast<std::uint64_t>(cols),
-                                     static_cast<std::uint64_t>(rows), pitch),
+  Layout(cudaDataType_t type, std::int64_t rows, std::int64_t cols, std::int64_t pitch, std::int64_t batches,
+         std::int64_t batch_pitch) {
+    check(cublasLtMatrixLayoutCreate(&handle, type, static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows),
+                                     pitch),
           "matrix layout");
     const auto count = static_cast<std::int32_t>(batches);
     cublasLtMatrixLayoutSetAttribute(handle, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count);
@@ -92,16 +93,19 @@ const cublasLtMatmulAlgo_t* choose(const Key& key, const Description& d, const L
   return &chosen.emplace(key, result.algo).first->second;
 }
 
-bool gemm_cublas(const GemmProblem<float>& p) {
+template <class In>
+bool gemm_cublas(const GemmProblem<float, In>& p) {
+  constexpr cudaDataType_t type = std::is_same_v<In, bf16_t> ? CUDA_R_16BF : CUDA_R_32F;
   const Description d(p.trans_b, p.trans_a, p.bias);
-  const Layout first(p.trans_b ? p.n : p.k, p.trans_b ? p.k : p.n, p.b_pitch, p.batches, p.b_batch);
-  const Layout second(p.trans_a ? p.k : p.m, p.trans_a ? p.m : p.k, p.a_pitch, p.batches, p.a_batch);
-  const Layout out(p.m, p.n, p.c_pitch, p.batches, p.c_batch);
+  const Layout first(type, p.trans_b ? p.n : p.k, p.trans_b ? p.k : p.n, p.b_pitch, p.batches, p.b_batch);
+  const Layout second(type, p.trans_a ? p.k : p.m, p.trans_a ? p.m : p.k, p.a_pitch, p.batches, p.a_batch);
+  const Layout out(CUDA_R_32F, p.m, p.n, p.c_pitch, p.batches, p.c_batch);
   // Vector loads need aligned addresses, so the choice depends on how the three are aligned.
   const std::uintptr_t alignment = (reinterpret_cast<std::uintptr_t>(p.a) | reinterpret_cast<std::uintptr_t>(p.b) |
                                     reinterpret_cast<std::uintptr_t>(p.c)) &
                                    15;
-  const int flags = (p.trans_a ? 1 : 0) + (p.trans_b ? 2 : 0) + (p.bias != nullptr ? 4 : 0) + (p.add ? 8 : 0);
+  const int flags = (p.trans_a ? 1 : 0) + (p.trans_b ? 2 : 0) + (p.bias != nullptr ? 4 : 0) + (p.add ? 8 : 0) +
+                    (sizeof(In) == 2 ? 16 : 0);
   const Key key{p.m, p.n, p.k, p.batches, p.a_pitch, p.b_pitch, p.c_pitch, flags, alignment};
   const cublasLtMatmulAlgo_t* algorithm = choose(key, d, first, second, out);
   if (algorithm == nullptr) return false;
@@ -116,8 +120,8 @@ bool gemm_cublas(const GemmProblem<float>& p) {
 }  // namespace
 #endif
 
-template <class T>
-void gemm(const GemmProblem<T>& p) {
+template <class T, class In>
+void gemm(const GemmProblem<T, In>& p) {
   if (p.m == 0 || p.n == 0 || p.batches == 0) return;
 #ifdef __CUDACC__
   // Pitches of 0 (one row) and empty sums are not the library's.
@@ -130,5 +134,6 @@ void gemm(const GemmProblem<T>& p) {
 
 template void gemm(const GemmProblem<float>&);
 template void gemm(const GemmProblem<double>&);
+template void gemm(const GemmProblem<float, bf16_t>&);
 
 }  // namespace rein::ops::cuda

@@ -3,14 +3,17 @@
 
 #include <cstdint>
 
+#include "tensor/half.h"
+
 namespace rein::ops::cuda {
 
 // c[m][n] = alpha sum_k op(a)[m][k] op(b)[k][n] + bias[n] (+ c when add), for each batch. Pitches are in elements; a
-// batch pitch of 0 shares the operand. bias may be null.
-template <class T>
+// batch pitch of 0 shares the operand. bias may be null. Operands may be bf16 while all else is f32: exact products,
+// sums in f32.
+template <class T, class In = T>
 struct GemmProblem {
-  const T* a = nullptr;
-  const T* b = nullptr;
+  const In* a = nullptr;
+  const In* b = nullptr;
   T* c = nullptr;
   const T* bias = nullptr;
   std::int64_t m = 0, n = 0, k = 0, batches = 1;
@@ -20,12 +23,16 @@ struct GemmProblem {
   T alpha = 1;
 };
 
-// f32 without TF32 through cuBLASLt; f64, and everything where that is not linked, through gemm_tiles.
-template <class T>
-void gemm(const GemmProblem<T>& problem);
+// bf16 operands on tensor cores and f32 without TF32 through cuBLASLt; f64, what the library has no kernel for, and
+// everything where it is not linked, through gemm_tiles.
+template <class T, class In>
+void gemm(const GemmProblem<T, In>& problem);
 
 // Our own kernel: a block owns 64 x 64 of c, a thread 4 x 4 of it, 16 of k at a time pass through shared memory.
-template <class T>
-void gemm_tiles(const GemmProblem<T>& problem);
+template <class T, class In>
+void gemm_tiles(const GemmProblem<T, In>& problem);
+
+// to (rows, cols) = from (rows, row pitch), rounded to the nearest bf16.
+void round_rows(const float* from, std::int64_t rows, std::int64_t cols, std::int64_t pitch, bf16_t* to);
 
 }  // namespace rein::ops::cuda
