@@ -185,6 +185,9 @@ TEST_CASE("photos without labels: pairs show one street from one place, in two s
     CHECK(one.draw.flip == other.draw.flip);
     CHECK(one.name.substr(one.name.find('/')) == other.name.substr(other.name.find('/')));
   }
+  const Tensor four = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}, Shape{4, 2});
+  CHECK(data::partners(four).to_doubles() == std::vector<double>{3, 4, 1, 2, 7, 8, 5, 6});
+  CHECK_THROWS_AS(data::partners(four.rows(0, 3)), std::invalid_argument);
   load.batch_size = 3;
   CHECK_THROWS_AS(data::Loader(pairs, load), std::invalid_argument);
 }
