@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "data/dataset.h"
+#include "tensor/tensor.h"
 
 namespace rein::data {
 
@@ -18,5 +19,8 @@ struct UnlabelledOptions {
 
 // Each sample's label map is 255 everywhere. std::invalid_argument for options that do not fit the set.
 std::shared_ptr<const Source> unlabelled(std::shared_ptr<const Dataset> set, const UnlabelledOptions& options);
+
+// Of a batch of two views each, (2 n, …): every image's other view, 1 0 3 2 … .
+Tensor partners(const Tensor& images);
 
 }  // namespace rein::data

@@ -53,13 +53,6 @@ models::MaskedAutoencoderOptions options_of(const Config& config) {
           .variance_floor = p.variance_floor};
 }
 
-// Images 0 1 2 3 … -> 1 0 3 2 …: each photo's other style.
-Tensor partners(const Tensor& images) {
-  Tensor out = Tensor::empty(images.shape(), images.dtype());
-  for (std::int64_t i = 0; i < images.size(0); ++i) out.rows(i, i + 1).copy_from(images.rows(i ^ 1, (i ^ 1) + 1));
-  return out;
-}
-
 class Run {
  public:
   Run(const PretrainOptions& options, Observer& observer)
@@ -193,7 +186,7 @@ class Run {
     const models::PatchMask mask =
         models::random_mask(key.child("mask"), t.micro_batch, first, model_.patches(), config_.pretrain.hidden);
     const double start = now();
-    const Tensor target = views() == 2 ? partners(images) : images;
+    const Tensor target = views() == 2 ? data::partners(images) : images;
     const Variable loss = scale(model_.loss(constant(images), constant(target), mask, context),
                                 static_cast<double>(t.micro_batch) / static_cast<double>(t.batch));
     const double middle = now();
