@@ -62,6 +62,9 @@ class Checker {
     std::vector<Variable> leaves, outputs;
   };
 
+  // A copy on the device.
+  Tensor own(const Tensor& t) const { return options_.device.is_cpu() ? t.clone() : t.to(options_.device); }
+
   Pass forward(std::size_t replaced = SIZE_MAX, const Tensor& value = {}) const {
     Pass pass;
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -69,7 +72,7 @@ class Checker {
       if (!v)
         pass.leaves.emplace_back();
       else
-        pass.leaves.push_back(inputs_[i].differentiable ? parameter(v.clone()) : constant(v));
+        pass.leaves.push_back(inputs_[i].differentiable ? parameter(own(v)) : constant(v.to(options_.device)));
     }
     pass.outputs = f_(pass.leaves);
     return pass;
@@ -87,13 +90,13 @@ class Checker {
                                  : Tensor{});
       if (!real || !out.requires_grad()) continue;
       roots.push_back(out);
-      cotangents.push_back(cotangents_[k]);
+      cotangents.push_back(cotangents_[k].to(options_.device));
     }
     if (roots.empty()) return "nothing was recorded: no f64 output depends on a differentiable input";
     backward(roots, cotangents);
     for (const Variable& leaf : pass.leaves) {
-      grads_.push_back(leaf.grad());
-      if (leaf.grad()) scale_ = std::max(scale_, largest(leaf.grad()));
+      grads_.push_back(leaf.grad().to(Device{}));
+      if (grads_.back()) scale_ = std::max(scale_, largest(grads_.back()));
     }
     return std::nullopt;
   }
@@ -104,7 +107,7 @@ class Checker {
     const Pass pass = forward(i, x);
     double s = 0;
     for (std::size_t k = 0; k < pass.outputs.size(); ++k)
-      if (cotangents_[k]) s += dot(cotangents_[k], pass.outputs[k].value());
+      if (cotangents_[k]) s += dot(cotangents_[k], pass.outputs[k].value().to(Device{}));
     return s;
   }
 
@@ -222,13 +225,15 @@ class Checker {
     for (const Tensor& c : cotangents_) outputs += c ? c.count() : 0;
     if (x.count() == 0 || outputs * x.count() > options_.jacobian_limit) return;
     const double h = step_for(x);
-    std::vector<Pass> plus, minus;
+    std::vector<std::vector<Tensor>> plus, minus;  // outputs, on the CPU
     for (std::int64_t e = 0; e < x.count(); ++e) {
       const NoGrad no_grad;
       for (const double sign : {1.0, -1.0}) {
         Tensor y = x.clone();
         y.mutable_data<double>()[e] += sign * h;
-        (sign > 0 ? plus : minus).push_back(forward(i, y));
+        std::vector<Tensor>& outputs_of_step = (sign > 0 ? plus : minus).emplace_back();
+        for (const Variable& out : forward(i, y).outputs)
+          outputs_of_step.push_back(out ? out.value().to(Device{}) : Tensor{});
       }
     }
     std::vector<Probe> probes;
@@ -239,7 +244,7 @@ class Checker {
         const Tensor grad = jacobian_row(i, k, o);
         for (std::int64_t e = 0; e < x.count(); ++e) {
           const auto n = static_cast<std::size_t>(e);
-          const double numeric = (plus[n].outputs[k].value().at(o) - minus[n].outputs[k].value().at(o)) / (2 * h);
+          const double numeric = (plus[n][k].at(o) - minus[n][k].at(o)) / (2 * h);
           probes.push_back(
               {concat_text("d out", k, index_text(cotangents_[k].shape(), o), " / d ", index_text(x.shape(), e)),
                grad ? grad.at(e) : 0.0, numeric});
@@ -253,10 +258,10 @@ class Checker {
   Tensor jacobian_row(std::size_t i, std::size_t k, std::int64_t o) const {
     Pass pass = forward();
     if (!pass.outputs[k].requires_grad()) return {};
-    Tensor one_hot = Tensor::zeros_like(pass.outputs[k].value());
+    Tensor one_hot = Tensor::zeros(pass.outputs[k].shape(), DType::f64);
     one_hot.mutable_data<double>()[o] = 1;
-    backward(pass.outputs[k], one_hot);
-    return pass.leaves[i].grad();
+    backward(pass.outputs[k], one_hot.to(options_.device));
+    return pass.leaves[i].grad().to(Device{});
   }
 
   const GradcheckFunction& f_;

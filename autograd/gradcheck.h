@@ -30,6 +30,7 @@ struct GradcheckOptions {
   std::int64_t element_limit = 96;
   std::int64_t jacobian_limit = 1024;  // inputs x outputs
   std::uint64_t seed = 1;
+  Device device{};  // where f runs; inputs are given on the CPU
 };
 
 // The worst element (or direction) of one input.

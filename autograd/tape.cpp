@@ -176,11 +176,13 @@ Tensor cotangent_for(const Variable& root, const Tensor& cotangent) {
           " depends on no trainable leaf (or was computed under NoGrad)");
   if (!cotangent) {
     require(root.value().count() == 1, "backward", "a root of shape ", root.shape(), " needs a cotangent");
-    return Tensor::full(root.shape(), 1.0, root.dtype());
+    return Tensor::full(root.shape(), 1.0, root.dtype(), root.value().device());
   }
   require(cotangent.shape() == root.shape() && cotangent.dtype() == root.dtype(), "backward",
           "cotangent must be like root ", root.shape(), " ", name_of(root.dtype()), ", got ", cotangent.shape(), " ",
           name_of(cotangent.dtype()));
+  require(cotangent.device() == root.value().device(), "backward", "cotangent must be where the root is, on ",
+          root.value().device().text(), ", got ", cotangent.device().text());
   return cotangent;
 }
 

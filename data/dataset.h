@@ -43,7 +43,8 @@ class Dataset final : public Source {
   const Description& description() const { return description_; }
   const std::filesystem::path& root() const { return root_; }
   const std::string& split() const { return split_; }
-  const std::vector<Pair>& pairs() const { return pairs_; }  // none of scenes
+  const std::vector<Pair>& pairs() const { return pairs_; }                      // none of scenes
+  const scenes::Split* scenes() const { return scenes_ ? &*scenes_ : nullptr; }  // null: files
 
   std::int64_t size() const override { return scenes_ ? scenes_->count : static_cast<std::int64_t>(pairs_.size()); }
   const ClassSet& classes() const override { return description_.classes; }

@@ -44,10 +44,13 @@ std::int64_t SampleOrder::operator()(std::int64_t sample) const {
 }
 
 Prepared prepare_sample(const Source& source, const SampleOrder& order, std::uint64_t seed, std::int64_t number,
-                        const TrainTransforms& config, float* image, std::int64_t* labels) {
-  Sample sample = source.read(order(number));
-  const RandomKey key = RandomKey(seed).child("sample").child(static_cast<std::uint64_t>(number));
+                        const TrainTransforms& config, float* image, std::int64_t* labels, int views) {
+  const std::int64_t photo = number / views, view = number % views;
+  Sample sample = source.read(order(photo) * views + view);
+  const RandomKey key = RandomKey(seed).child("sample").child(static_cast<std::uint64_t>(photo));
   Prepared out{sample.name, draw_training(key, {sample.image.height, sample.image.width}, config)};
+  if (view > 0 && config.photometric)
+    out.draw.photometric = draw_photometric(key.child("view").child(static_cast<std::uint64_t>(view)));
   apply_training(sample, out.draw, config);
   normalise_and_pad(sample.image, config.norm, config.crop, image);
   pad_labels(sample.label, config.crop, labels);
@@ -66,7 +69,7 @@ struct Loader::State {
   State(std::shared_ptr<const Source> src, LoaderOptions opt)
       : source(std::move(src)),
         options(std::move(opt)),
-        order(options.seed, source->size()),
+        order(options.seed, source->size() / options.views),
         next_batch(options.first_batch),
         next_sample(options.first_batch * options.batch_size) {}
 
@@ -104,7 +107,8 @@ struct Loader::State {
         float* image = slot->batch.images.mutable_data<float>() + place * pixels * 3;
         std::int64_t* labels = slot->batch.labels.mutable_data<std::int64_t>() + place * pixels;
         lock.unlock();
-        name = prepare_sample(*source, order, options.seed, sample, options.transforms, image, labels).name;
+        name =
+            prepare_sample(*source, order, options.seed, sample, options.transforms, image, labels, options.views).name;
       } catch (...) {
         error = std::current_exception();
       }
@@ -154,6 +158,9 @@ Loader::Loader(std::shared_ptr<const Source> source, LoaderOptions options) {
           options.threads);
   require(options.prefetch >= 0, "loader", "prefetch must not be negative, got ", options.prefetch);
   require(options.first_batch >= 0, "loader", "first_batch must not be negative, got ", options.first_batch);
+  require(options.views >= 1 && options.batch_size % options.views == 0 && source->size() % options.views == 0,
+          "loader", "views must divide the batch and the source, got ", options.views, ", ", options.batch_size,
+          " and ", source->size());
   const Size crop = options.transforms.crop;
   require(crop.height >= 1 && crop.width >= 1, "loader", "crop must be at least 1 x 1, got ", crop.height, " x ",
           crop.width);

@@ -26,6 +26,9 @@ struct LoaderOptions {
   int prefetch = 2;  // batches read ahead of the one asked for; bounds the memory
   std::uint64_t seed = 0;
   std::int64_t first_batch = 0;
+  // Views of one photo, neighbours in the source (elements v * i … v * i + v - 1) and in the batch: they share size,
+  // crop and flip, and differ in their photometric distortion. The batch size is a multiple.
+  int views = 1;
   TrainTransforms transforms;
 };
 
@@ -42,13 +45,13 @@ class SampleOrder {
   std::shared_ptr<Cache> cache_;
 };
 
-// One sample, ready for the network, as the loader makes it.
+// One sample, ready for the network, as the loader makes it. With views, `order` is that of the photos.
 struct Prepared {
   std::string name;
   TrainDraw draw;
 };
 Prepared prepare_sample(const Source& source, const SampleOrder& order, std::uint64_t seed, std::int64_t sample,
-                        const TrainTransforms& config, float* image, std::int64_t* labels);
+                        const TrainTransforms& config, float* image, std::int64_t* labels, int views = 1);
 
 class Loader {
  public:

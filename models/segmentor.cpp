@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "autograd/ops/shape.h"
+#include "nn/bind.h"
 #include "tensor/error.h"
 
 namespace rein::models {
@@ -76,6 +77,11 @@ Segmentor::Segmentor(const SegmentorOptions& options)
   name_tree();
 }
 
+void Segmentor::move_to(Device device) {
+  nn::move_to(*this, device);
+  device_ = device;
+}
+
 HeadInput Segmentor::features(const Variable& images, const nn::ForwardContext& context) const {
   BackboneOutput out = backbone_.forward(images, context);
   return {std::move(out.features), std::move(out.queries)};
@@ -83,7 +89,7 @@ HeadInput Segmentor::features(const Variable& images, const nn::ForwardContext& 
 
 Losses Segmentor::loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
                        const LossScope& scope) const {
-  Losses losses = head_->loss(features(constant(images), context), labels, scope, context);
+  Losses losses = head_->loss(features(constant(images.to(device_)), context), labels, scope, context);
   for (auto& term : losses.terms) term.first = "decode." + term.first;
   return losses;
 }
@@ -95,8 +101,8 @@ Tensor Segmentor::scores(const Tensor& images) const {
   // At least two patches a side: heads read a map at half the backbone's resolution.
   const auto missing = [p](std::int64_t side) { return std::max(2 * p, (side + p - 1) / p * p) - side; };
   const std::int64_t below = missing(height), right = missing(width);
-  Variable whole = constant(images);
-  const auto zeros = [&](const Shape& shape) { return constant(Tensor::zeros(shape, images.dtype())); };
+  Variable whole = constant(images.to(device_));
+  const auto zeros = [&](const Shape& shape) { return constant(Tensor::zeros(shape, images.dtype(), device_)); };
   if (below > 0) whole = concat({whole, zeros(images.shape().with(1, below))}, 1);
   if (right > 0) whole = concat({whole, zeros(whole.shape().with(2, right))}, 2);
   Variable scores = head_->scores(features(whole, context), height + below, width + right, context);

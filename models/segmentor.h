@@ -42,13 +42,18 @@ class Segmentor final : public nn::Module {
  public:
   explicit Segmentor(const SegmentorOptions& options);
 
-  // images (N, H, W, 3), normalised.
+  // Moves all bound parameters (nn::move_to). Images and labels may come from anywhere: they are copied to this device.
+  void move_to(Device device);
+  Device device() const { return device_; }
+
+  // images (N, H, W, 3), normalised, on the segmentor's device.
   HeadInput features(const Variable& images, const nn::ForwardContext& context) const;
   // labels i64 (N, H, W), 255 = ignore. Terms are named "decode.loss_ce".
   Losses loss(const nn::ForwardContext& context, const Tensor& images, const Tensor& labels,
               const LossScope& scope = {}) const;
-  // Class scores at the images' size, (N, H, W, K), in eval mode without recording. Images that are not whole
-  // patches, or less than two patches a side, are padded with zeros at the bottom and right, and the scores cut again.
+  // Class scores at the images' size, (N, H, W, K), on the segmentor's device, in eval mode without recording. Images
+  // that are not whole patches, or less than two patches a side, are padded with zeros at the bottom and right, and the
+  // scores cut again.
   Tensor scores(const Tensor& images) const;
 
   const SegmentorOptions& options() const { return options_; }
@@ -58,6 +63,7 @@ class Segmentor final : public nn::Module {
 
  private:
   SegmentorOptions options_;
+  Device device_;
   Backbone backbone_;
   std::unique_ptr<Head> head_;
 };

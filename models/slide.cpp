@@ -102,6 +102,7 @@ Tensor slide_counts(std::int64_t height, std::int64_t width, const SlideOptions&
 Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const SlideOptions& options,
                     const std::function<void(std::size_t, const Tensor&)>& seen) {
   require(image && image.rank() == 4 && image.size(0) == 1, "slide", "image must be (1, H, W, 3), got ", image.shape());
+  require(image.device().is_cpu(), "slide", "windows are cut on the CPU, got an image on ", image.device().text());
   const std::int64_t height = image.size(1), width = image.size(2);
   const std::vector<Window> windows = slide_windows(height, width, options);
   const auto batch = static_cast<std::size_t>(std::max<std::int64_t>(options.batch, 1));
@@ -109,7 +110,7 @@ Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const Slide
   for (std::size_t first = 0; first < windows.size(); first += batch) {
     const std::size_t last = std::min(first + batch, windows.size());
     const Tensor crops = cut(image, windows, first, last);
-    const Tensor scores = score(crops);
+    const Tensor scores = score(crops).to(Device{});  // windows are added on the CPU
     require(scores.rank() == 4 && scores.size(0) == crops.size(0) && scores.size(1) == crops.size(1) &&
                 scores.size(2) == crops.size(2),
             "slide", "scores must be (N, H, W, K) for windows ", crops.shape(), ", got ", scores.shape());

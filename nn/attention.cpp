@@ -24,7 +24,7 @@ Attention::Attention(std::int64_t dim, std::int64_t heads, QkvBias bias)
 
 Variable Attention::project(const Variable& x) const {
   if (q_bias_ == nullptr) return qkv_(x);
-  const Variable none = constant(Tensor::zeros(Shape{dim_}, x.dtype()));
+  const Variable none = constant(Tensor::zeros(Shape{dim_}, x.dtype(), x.value().device()));
   return qkv_(x, concat({q_bias_->value, none, v_bias_->value}, 0));
 }
 

@@ -141,6 +141,14 @@ std::int64_t round_frozen_products(Module& root) {
   return rounded;
 }
 
+void move_to(Module& root, Device device) {
+  root.visit([&](const std::string&, Param& param) {
+    if (!param.value || param.value.value().device() == device) return;
+    Tensor moved = param.value.value().to(device);
+    param.value = param.frozen ? constant(std::move(moved)) : parameter(std::move(moved));
+  });
+}
+
 void initialise(Module& root, RandomKey key, DType dtype) {
   root.visit([&](const std::string& path, Param& param) {
     if (param.value) return;
@@ -154,7 +162,7 @@ std::map<std::string, Tensor> collect(Module& root,
   std::map<std::string, Tensor> values;
   root.visit([&](const std::string& path, Param& param) {
     if (!param.value || (wanted && !wanted(path, param))) return;
-    values.emplace(path, to_file_layout(param, param.value.value()));
+    values.emplace(path, to_file_layout(param, param.value.value()).to(Device{}));
   });
   return values;
 }

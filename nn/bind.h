@@ -66,10 +66,13 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
 // f32 sums (tensor/ops/gemm_bf16.h). All else stays as it is. Returns how many numbers were rounded.
 std::int64_t round_frozen_products(Module& root);
 
+// Moves every bound value to a device, as a new leaf: before an optimiser knows it, and before there are gradients.
+void move_to(Module& root, Device device);
+
 // Gives every unbound parameter its initial value, drawn from key.child(path).
 void initialise(Module& root, RandomKey key, DType dtype);
 
-// All values of parameters accepted by `wanted`, in file layout, by path.
+// All values of parameters accepted by `wanted`, in file layout, by path, on the CPU.
 std::map<std::string, Tensor> collect(Module& root,
                                       const std::function<bool(const std::string&, const Param&)>& wanted);
 

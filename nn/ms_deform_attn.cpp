@@ -36,12 +36,13 @@ Variable without_masked(const Variable& value, const Tensor& mask) {
           "key_padding_mask must be u8 of shape ", Shape{n, tokens}, ", got ", name_of(mask.dtype()), " ",
           mask.shape());
   Tensor keep = Tensor::full(value.shape(), 1, value.dtype());
+  const Tensor on_cpu = mask.to(Device{});
   dispatch_real("ms_deform_attn_layer", value.dtype(), [&]<class T>() {
     T* to = keep.mutable_data<T>();
-    for (std::int64_t i = 0; i < mask.count(); ++i)
-      if (mask.data<std::uint8_t>()[i] != 0) std::fill_n(to + i * channels, channels, T(0));
+    for (std::int64_t i = 0; i < on_cpu.count(); ++i)
+      if (on_cpu.data<std::uint8_t>()[i] != 0) std::fill_n(to + i * channels, channels, T(0));
   });
-  return mul(value, constant(keep));
+  return mul(value, constant(keep.to(value.value().device())));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ WindowAttention::WindowAttention(std::int64_t dim, std::int64_t heads, const Win
 Variable WindowAttention::fill(const BlockSite& site, DType dtype) const {
   const Variable& bias = qkv_bias_->value;
   if (site.hooks == nullptr) return bias;
-  const Variable zero = constant(Tensor::zeros(Shape{1, 1, dim_}, dtype));
+  const Variable zero = constant(Tensor::zeros(Shape{1, 1, dim_}, dtype, bias.value().device()));
   return view(site.linear(LinearSite::qkv, zero, view(bias, Shape{1, 1, 3 * dim_})), Shape{3 * dim_});
 }
 

@@ -68,7 +68,7 @@ void check_forced_kernels() {
   static const std::vector<std::string> known = {
       "attention:reference",      "attention:blocked",         "attention_mask:reference", "conv2d:direct",
       "conv2d:winograd",          "feature_pyramid:reference", "gemm_bf16:shifts",         "mask_points:reference",
-      "ms_deform_attn:reference", "resize:reference"};
+      "ms_deform_attn:reference", "ms_deform_attn:atomics",    "resize:reference"};
   const char* text = std::getenv("REIN_KERNEL");
   for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
     const auto comma = rest.find(',');

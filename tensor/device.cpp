@@ -1,5 +1,9 @@
 #include "tensor/device.h"
 
+#include <charconv>
+
+#include "tensor/cuda/runtime.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 
 namespace rein {
@@ -8,12 +12,38 @@ std::string Device::text() const {
   return is_cpu() ? "cpu" : "cuda:" + std::to_string(index);
 }
 
+std::string device_name(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::devices().at(static_cast<std::size_t>(device.index)).name;
+  }
+  return device.text();
+}
+
+void synchronize(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) cuda::synchronize(device.index);
+  }
+}
+
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};
-  if (text == "cuda" || text.starts_with("cuda:")) {
-    fail_runtime("device", "this build has no CUDA backend; '", text, "' is not available, use 'cpu'");
+  Device device{Device::Kind::cuda, 0};
+  bool good = text == "cuda";
+  if (text.starts_with("cuda:") && text.size() > 5) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + 5, end, device.index);
+    good = error == std::errc{} && stop == end && device.index >= 0;
   }
-  fail("device", "must be 'cpu', 'cuda' or 'cuda:N', got '", text, "'");
+  require(good, "device", "must be 'cpu', 'cuda' or 'cuda:N', got '", text, "'");
+  if constexpr (cuda::built) {
+    const auto count = static_cast<int>(cuda::devices().size());
+    if (device.index >= count)
+      fail_runtime("device", "'", text, "' is not available: ", count, " CUDA devices were found; use 'cpu'");
+  } else {
+    fail_runtime("device", "this build has no CUDA backend; configure with -DREIN_CUDA=ON, or use 'cpu' instead of '",
+                 text, "'");
+  }
+  return device;
 }
 
 }  // namespace rein

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "tensor/block_cache.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 
 namespace rein {
@@ -30,7 +31,7 @@ void account(std::size_t bytes) {
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
-  require(device.is_cpu(), "memory", "no allocator for device ", device.text());
+  if (device.is_cuda()) return allocate_on_device(bytes, device);
   constexpr std::size_t alignment = 64;
   const std::size_t padded = (bytes + alignment - 1) / alignment * alignment;
   auto storage = std::shared_ptr<Storage>(new Storage);
@@ -42,6 +43,18 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   storage->bytes_ = bytes;
   account(bytes);
   return storage;
+}
+
+std::shared_ptr<Storage> Storage::allocate_on_device(std::size_t bytes, Device device) {
+  if constexpr (cuda::built) {
+    auto storage = std::shared_ptr<Storage>(new Storage);
+    storage->data_ = static_cast<std::byte*>(cuda::allocate(bytes, device.index));
+    storage->bytes_ = bytes;
+    storage->device_ = device;
+    storage->release_ = [data = storage->data_, device] { cuda::release(data, device.index); };
+    return storage;
+  }
+  fail("memory", "no allocator for device ", device.text());
 }
 
 std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes, std::function<void()> release) {
@@ -62,10 +75,16 @@ Storage::~Storage() {
   live_bytes.fetch_sub(bytes_);
 }
 
-MemoryStats memory_stats(Device) {
+MemoryStats memory_stats(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::memory_stats(device.index);
+  }
   return {live_bytes.load(), peak_bytes.load()};
 }
-void reset_peak_memory(Device) {
+void reset_peak_memory(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::reset_peak_memory(device.index);
+  }
   peak_bytes.store(live_bytes.load());
 }
 

@@ -13,7 +13,7 @@ namespace rein {
 
 class Storage {
  public:
-  // 64-byte aligned memory. Throws std::runtime_error naming the size when the system has none left.
+  // 64-byte aligned memory (512 on a device). Throws std::runtime_error naming the size when there is none left.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {});
   // Bytes owned by somebody else (a memory-mapped file); `release` runs when the last user is gone.
   static std::shared_ptr<Storage> borrow(void* data, std::size_t bytes, std::function<void()> release);
@@ -32,6 +32,7 @@ class Storage {
 
  private:
   Storage() = default;
+  static std::shared_ptr<Storage> allocate_on_device(std::size_t bytes, Device device);
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
   Device device_;
@@ -39,7 +40,7 @@ class Storage {
   std::function<void()> release_;
 };
 
-// Bytes of all storages that we allocated ourselves (borrowed ones excluded), per process.
+// Bytes of all storages that we allocated ourselves (borrowed ones excluded), per process and device.
 struct MemoryStats {
   std::size_t live = 0;
   std::size_t peak = 0;

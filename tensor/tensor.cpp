@@ -4,10 +4,36 @@
 #include <cstring>
 #include <limits>
 
+#include "tensor/cuda/fill.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/half.h"
 
 namespace rein {
+namespace {
+
+// The bytes of one element that fill() writes.
+template <class T>
+T element_of(double value) {
+  if constexpr (std::is_same_v<T, bf16_t>)
+    return to_bf16(static_cast<float>(value));
+  else if constexpr (std::is_same_v<T, f16_t>)
+    return to_f16(static_cast<float>(value));
+  else
+    return static_cast<T>(value);
+}
+
+// Between any two devices.
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
+  if constexpr (cuda::built) {
+    if (to_device.is_cuda() && from_device.is_cuda()) return cuda::on_device(to, from, bytes, to_device.index);
+    if (to_device.is_cuda()) return cuda::to_device(to, from, bytes, to_device.index);
+    if (from_device.is_cuda()) return cuda::to_host(to, from, bytes, from_device.index);
+  }
+  if (bytes > 0) std::memmove(to, from, bytes);
+}
+
+}  // namespace
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   // A shape may count up to 2^62 elements; their bytes would wrap around.
@@ -26,6 +52,12 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor t = empty(shape, dtype, device);
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) {
+      cuda::fill_bytes(t.mutable_raw(), 0, t.bytes(), device.index);
+      return t;
+    }
+  }
   std::memset(t.mutable_raw(), 0, t.bytes());
   return t;
 }
@@ -87,25 +119,29 @@ Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
 Tensor Tensor::clone() const {
   if (!*this) return {};
   Tensor t = empty_like(*this);
-  std::memcpy(t.mutable_raw(), raw(), bytes());
+  copy_bytes(t.mutable_raw(), device(), raw(), device(), bytes());
+  return t;
+}
+
+Tensor Tensor::to(Device wanted) const {
+  if (!*this || device() == wanted) return *this;
+  Tensor t = empty(shape_, dtype_, wanted);
+  copy_bytes(t.mutable_raw(), wanted, raw(), device(), bytes());
   return t;
 }
 
 void Tensor::copy_from(const Tensor& other) {
   require(other.shape() == shape_ && other.dtype() == dtype_, "copy_from", "needs ", shape_, " ", name_of(dtype_),
           ", got ", other.shape(), " ", name_of(other.dtype()));
-  std::memmove(mutable_raw(), other.raw(), bytes());
+  copy_bytes(mutable_raw(), device(), other.raw(), other.device(), bytes());
 }
 
 void Tensor::fill(double value) {
   dispatch_any(dtype_, [&]<class T>() {
-    T v;
-    if constexpr (std::is_same_v<T, bf16_t>)
-      v = to_bf16(static_cast<float>(value));
-    else if constexpr (std::is_same_v<T, f16_t>)
-      v = to_f16(static_cast<float>(value));
-    else
-      v = static_cast<T>(value);
+    const T v = element_of<T>(value);
+    if constexpr (cuda::built) {
+      if (device().is_cuda()) return cuda::fill<T>(mutable_data<T>(), v, count());
+    }
     std::fill_n(mutable_data<T>(), count(), v);
   });
 }
@@ -125,8 +161,19 @@ void Tensor::check_dtype(DType wanted) const {
   require(wanted == dtype_, "tensor", "data of dtype ", name_of(dtype_), " asked for as ", name_of(wanted));
 }
 
+void Tensor::check_on_cpu(const char* what) const {
+  require(device().is_cpu(), "tensor", what, " needs a tensor on the CPU, got ", shape_, " on ", device().text());
+}
+
 double Tensor::at(std::int64_t index) const {
   require(index >= 0 && index < count(), "tensor", "element ", index, " is outside of ", shape_);
+  if (device().is_cuda()) {
+    Tensor one = empty({}, dtype_);
+    copy_bytes(one.mutable_raw(), {},
+               static_cast<const std::byte*>(raw()) + index * static_cast<std::int64_t>(size_of(dtype_)), device(),
+               size_of(dtype_));
+    return one.at(0);
+  }
   return dispatch_any(dtype_, [&]<class T>() -> double {
     const T v = data<T>()[index];
     if constexpr (std::is_same_v<T, bf16_t> || std::is_same_v<T, f16_t>)
@@ -142,6 +189,7 @@ double Tensor::item() const {
 }
 
 std::vector<double> Tensor::to_doubles() const {
+  if (device().is_cuda()) return to(Device{}).to_doubles();
   std::vector<double> values(static_cast<std::size_t>(count()));
   for (std::int64_t i = 0; i < count(); ++i) values[static_cast<std::size_t>(i)] = at(i);
   return values;

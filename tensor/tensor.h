@@ -45,11 +45,13 @@ class Tensor {
   // Share storage; throw std::invalid_argument when the counts differ or the range is outside.
   Tensor view(const Shape& shape) const;
   Tensor rows(std::int64_t begin, std::int64_t end) const;  // [begin, end) of the first dimension
-  Tensor clone() const;                                     // its own storage, same values
-  void copy_from(const Tensor& other);                      // same shape and dtype
+  Tensor clone() const;                                     // its own storage, same values, same device
+  void copy_from(const Tensor& other);                      // same shape and dtype; from any device
+  Tensor to(Device device) const;                           // itself when it is there already
   void fill(double value);
 
-  // Throw std::invalid_argument when T is not the tensor's dtype. mutable_data counts as a write.
+  // Throw std::invalid_argument when T is not the tensor's dtype. mutable_data counts as a write. Of a tensor on a
+  // device these are device addresses: for kernels and copies, never to be followed here; `values` needs the CPU.
   template <class T>
   const T* data() const;
   template <class T>
@@ -58,9 +60,10 @@ class Tensor {
   void* mutable_raw();
   template <class T>
   std::span<const T> values() const {
+    check_on_cpu("values");
     return {data<T>(), static_cast<std::size_t>(count())};
   }
-  // One element as double, whatever the dtype (slow; for tests, scalars and reports). `index` is flat.
+  // One element as double, whatever the dtype and device (slow; for tests, scalars and reports). `index` is flat.
   double at(std::int64_t index) const;
   double item() const;  // of a tensor with one element
   std::vector<double> to_doubles() const;
@@ -72,6 +75,7 @@ class Tensor {
 
  private:
   void check_dtype(DType wanted) const;
+  void check_on_cpu(const char* what) const;
   std::shared_ptr<Storage> storage_;
   Shape shape_;
   DType dtype_ = DType::f32;

@@ -1,8 +1,5 @@
-// AdamW (Loshchilov & Hutter, "Decoupled weight decay regularization", 2019). Equal PyTorch call:
-// torch.optim.AdamW(betas=(0.9, 0.999), eps=1e-8, amsgrad=False, foreach=False).
-//
-// Per parameter, with its own step count k starting at 1:
-//   p *= 1 - lr wd;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= lr/(1-b1^k) m / (sqrt(v)/sqrt(1-b2^k) + eps)
+// AdamW over all trainable parameters: their rules, states and step counts. The formula and the arithmetic are in
+// tensor/ops/adamw.h. Each parameter has its own step count k, starting at 1.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +7,11 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/ops/adamw.h"
 
 namespace rein::train {
 
-struct AdamWOptions {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-};
+using AdamWOptions = ops::AdamWOptions;
 
 class AdamW {
  public:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor/device_info.h"
+
 namespace rein::train {
 namespace {
 
@@ -12,22 +14,23 @@ Tensor to_f32(const Tensor& t) {
   return out;
 }
 
-std::vector<Variable> leaves_of(const testing::OpCase& c, bool gradients) {
+std::vector<Variable> leaves_of(const testing::OpCase& c, bool gradients, Device device) {
   std::vector<Variable> leaves;
   const std::vector<Tensor> inputs = testing::make_inputs(c);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i])
+    const Tensor value = to_f32(inputs[i]).to(device);
+    if (!value)
       leaves.emplace_back();
     else
-      leaves.push_back(gradients && c.inputs[i].differentiable ? parameter(to_f32(inputs[i]))
-                                                               : constant(to_f32(inputs[i])));
+      leaves.push_back(gradients && c.inputs[i].differentiable ? parameter(value) : constant(value));
   }
   return leaves;
 }
 
 }  // namespace
 
-void bench_op(const std::string& op, double min_seconds, const std::function<void(const BenchOp&)>& report) {
+void bench_op(const std::string& op, double min_seconds, Device device,
+              const std::function<void(const BenchOp&)>& report) {
   const std::vector<testing::OpCase> cases = testing::cases_of(op);
   const bool real = std::ranges::any_of(cases, &testing::OpCase::bench_only);
   for (const testing::OpCase& c : cases) {
@@ -35,11 +38,16 @@ void bench_op(const std::string& op, double min_seconds, const std::function<voi
     BenchOp result{.op = c.op, .label = c.label, .forward = {}, .backward = {}, .flops = c.flops, .bytes = c.bytes};
     {
       const NoGrad no_grad;
-      const std::vector<Variable> inputs = leaves_of(c, false);
-      result.forward = time_runs([&] { c.run(inputs); }, 5, min_seconds);
+      const std::vector<Variable> inputs = leaves_of(c, false, device);
+      result.forward = time_runs(
+          [&] {
+            c.run(inputs);
+            synchronize(device);
+          },
+          5, min_seconds);
     }
     if (c.check_gradient) {
-      std::vector<Variable> inputs = leaves_of(c, true);
+      std::vector<Variable> inputs = leaves_of(c, true, device);
       std::vector<double> seconds;
       std::vector<Tensor> cotangents;
       const double start = now_seconds();
@@ -49,9 +57,11 @@ void bench_op(const std::string& op, double min_seconds, const std::function<voi
           if (out.requires_grad()) roots.push_back(out);
         if (cotangents.empty())
           for (std::size_t k = 0; k < roots.size(); ++k)
-            cotangents.push_back(random_normal(RandomKey(9).child(k), roots[k].shape(), 0, 1));
+            cotangents.push_back(random_normal(RandomKey(9).child(k), roots[k].shape(), 0, 1).to(device));
+        synchronize(device);
         const double before = now_seconds();
         backward(roots, cotangents);
+        synchronize(device);
         seconds.push_back(now_seconds() - before);
         for (Variable& v : inputs) v.clear_grad();
       }

@@ -17,6 +17,7 @@ struct BenchOp {
 };
 
 // Every case of `op` (those marked bench_only, or all of them if none is), in f32.
-void bench_op(const std::string& op, double min_seconds, const std::function<void(const BenchOp&)>& report);
+void bench_op(const std::string& op, double min_seconds, Device device,
+              const std::function<void(const BenchOp&)>& report);
 
 }  // namespace rein::train

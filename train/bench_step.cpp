@@ -7,6 +7,7 @@
 #include "autograd/graph.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 #include "train/adamw.h"
 #include "train/param_groups.h"
@@ -60,7 +61,7 @@ BenchStep bench_step(const BenchStepOptions& options) {
   BenchStep result;
   result.idle_bytes = process_memory().resident;
   reset_process_peak();
-  reset_peak_memory();
+  reset_peak_memory(options.device);
 
   models::Segmentor segmentor(segmentor_options(options));
   segmentor.name_tree();
@@ -70,33 +71,39 @@ BenchStep bench_step(const BenchStepOptions& options) {
   if (options.precision == "bf16") nn::round_frozen_products(segmentor);
   result.parameters = segmentor.parameter_count();
   result.trainable = segmentor.parameter_count(true);
+  segmentor.move_to(options.device);
   AdamW optimizer;
   add_trained(optimizer, segmentor, {});
-  const Tensor images = random_normal(RandomKey(3), {options.batch, options.height, options.width, 3}, 0, 1);
+  const Tensor images =
+      random_normal(RandomKey(3), {options.batch, options.height, options.width, 3}, 0, 1).to(options.device);
   const Tensor labels = random_labels(options.batch, options.height, options.width);
+  const auto now = [&] {
+    synchronize(options.device);
+    return now_seconds();
+  };
 
   std::vector<double> forward, backward_times, update;
   std::uint64_t step = 0;
   result.step = time_runs(
       [&] {
         segmentor.clear_grads();
-        const double start = now_seconds();
+        const double start = now();
         std::optional<models::Losses> losses =
             segmentor.loss({.training = true, .key = RandomKey(4).child(step++), .first_sample = 0}, images, labels);
-        const double after_forward = now_seconds();
+        const double after_forward = now();
         if (result.saved_bytes == 0) result.saved_bytes = graph_bytes(segmentor, losses->total);
         const Variable total = losses->total;
         losses.reset();
         backward(total);
-        const double after_backward = now_seconds();
+        const double after_backward = now();
         optimizer.step(1e-4);
         forward.push_back(after_forward - start);
         backward_times.push_back(after_backward - after_forward);
-        update.push_back(now_seconds() - after_backward);
+        update.push_back(now() - after_backward);
       },
       options.steps, 0);
   result.peak_bytes = process_memory().peak - result.idle_bytes;
-  result.tensor_peak_bytes = static_cast<double>(memory_stats().peak);
+  result.tensor_peak_bytes = static_cast<double>(memory_stats(options.device).peak);
   result.forward = median(forward);
   result.backward = median(backward_times);
   result.update = median(update);
@@ -105,9 +112,15 @@ BenchStep bench_step(const BenchStepOptions& options) {
       [&] {
         const NoGrad no_grad;
         segmentor.backbone().forward(constant(images), nn::ForwardContext());
+        synchronize(options.device);
       },
       options.steps, 0);
-  result.inference = time_runs([&] { segmentor.scores(images); }, options.steps, 0);
+  result.inference = time_runs(
+      [&] {
+        segmentor.scores(images);
+        synchronize(options.device);
+      },
+      options.steps, 0);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/device.h"
 #include "train/timing.h"
 
 namespace rein::train {
@@ -17,6 +18,7 @@ struct BenchStepOptions {
   bool recompute = false;
   std::string precision = "f32";  // or bf16: frozen products, see nn/bind.h
   int steps = 5;
+  Device device{};
 };
 
 struct BenchStep {
@@ -26,7 +28,7 @@ struct BenchStep {
   double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
   double idle_bytes = 0;                         // resident before the model exists
   double peak_bytes = 0;                         // VmHWM over the steps less idle_bytes
-  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors
+  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors, on the device
   double saved_bytes = 0;                        // kept for backward, parameters not counted
   std::int64_t trainable = 0, parameters = 0;
 };

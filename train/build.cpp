@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "models/zoo/zoo.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
@@ -56,9 +55,10 @@ models::SegmentorOptions segmentor_options(const Config& config, const models::V
   return options;
 }
 
-BuiltModel build_model(const Config& config, int classes) {
+BackboneFile open_backbone(const Config& config) {
   const ModelConfig& m = config.model;
-  zoo::Weights weights = zoo::open_weights(std::filesystem::path(m.backbone), {.family = m.family, .heads = m.heads});
+  zoo::Weights weights =
+      zoo::open_weights(std::filesystem::path(m.backbone), {.family = m.family, .heads = m.heads, .layout = m.layout});
   const std::int64_t patch = m.patch == 0 ? weights.model.options.patch : m.patch;
   require(m.image_size % patch == 0, "config", "model.image_size must be a multiple of the patch side ", patch,
           ", got ", m.image_size);
@@ -66,20 +66,33 @@ BuiltModel build_model(const Config& config, int classes) {
           config.data.crop);
   require(config.data.crop >= 2 * patch, "config", "data.crop must be at least two patches of ", patch, " pixels, got ",
           config.data.crop);
-  BuiltModel built;
-  built.description = weights.model.text();
+  std::string description = weights.model.text();
   const std::int64_t grid = m.image_size / patch;
   const models::VitOptions& native = weights.model.options;
-  if (patch != native.patch || grid != native.grid_height || grid != native.grid_width) {
-    built.description += concat_text("; patch ", native.patch, " -> ", patch, ", grid ", native.grid_height, "x",
-                                     native.grid_width, " -> ", grid, "x", grid);
-    weights = zoo::converted(weights, patch, grid);
-  }
+  const bool resized = grid != native.grid_height || grid != native.grid_width;
+  if (patch != native.patch) description += concat_text("; patch ", native.patch, " -> ", patch);
+  if (resized && native.position_table)  // rotary positions alone are computed for any grid
+    description += concat_text("; grid ", native.grid_height, "x", native.grid_width, " -> ", grid, "x", grid);
+  if (patch != native.patch || resized) weights = zoo::converted(weights, patch, grid);
+  return {std::move(weights), std::move(description)};
+}
+
+BuiltModel build_model(const Config& config, int classes) {
+  const ModelConfig& m = config.model;
+  const auto [weights, description] = open_backbone(config);
+  BuiltModel built;
+  built.description = description;
   built.family = std::string(weights.model.layout->family);
   built.norm = normalisation(m, weights.model);
   built.backbone_sha256 = sha256_of_file(m.backbone);
-  built.model = std::make_unique<models::Segmentor>(segmentor_options(config, weights.model.options, classes));
-  zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
+  models::VitOptions vit = weights.model.options;
+  const bool random = m.weights == "random";
+  if (random) {
+    built.description += "; random weights";
+    vit.layer_scale_init = 1;  // with the usual 1e-5, random blocks would do next to nothing
+  }
+  built.model = std::make_unique<models::Segmentor>(segmentor_options(config, vit, classes));
+  if (!random) zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
   if (m.precision == "bf16") {
     nn::round_frozen_products(*built.model);

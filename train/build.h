@@ -6,6 +6,7 @@
 
 #include "data/transforms.h"
 #include "models/segmentor.h"
+#include "models/zoo/zoo.h"
 #include "train/config.h"
 
 namespace rein::train {
@@ -17,6 +18,14 @@ struct BuiltModel {
   std::string description;      // one line for people
   std::string backbone_sha256;  // of the file
 };
+
+// The backbone's file with the patch and position grid that the configuration asks for. Only names and shapes are read
+// (and of a file that could be MAE's, its positions).
+struct BackboneFile {
+  models::zoo::Weights weights;
+  std::string description;  // what it is, and what is converted
+};
+BackboneFile open_backbone(const Config& config);
 
 // Reads config.model.backbone (resolved), converts patch and position grid, binds it, and gives everything else its
 // initial value from train.seed. Throws when the file fits no known model or the sizes do not fit each other.

@@ -31,8 +31,8 @@ std::map<std::string, Tensor> optimizer_tensors(nn::Module& model, const AdamW& 
   for (const AdamW::Slot& slot : optimizer.slots()) {
     if (slot.steps == 0) continue;  // never had a gradient
     const nn::Param& param = *params.at(slot.name);
-    tensors[slot.name + ".exp_avg"] = nn::to_file_layout(param, slot.exp_avg);
-    tensors[slot.name + ".exp_avg_sq"] = nn::to_file_layout(param, slot.exp_avg_sq);
+    tensors[slot.name + ".exp_avg"] = nn::to_file_layout(param, slot.exp_avg).to(Device{});
+    tensors[slot.name + ".exp_avg_sq"] = nn::to_file_layout(param, slot.exp_avg_sq).to(Device{});
     tensors[slot.name + ".step"] = Tensor::from(std::vector<std::int64_t>{slot.steps}, Shape{});
   }
   return tensors;
@@ -170,8 +170,9 @@ void load_optimizer(const fs::path& folder, nn::Module& model, AdamW& optimizer)
   throw_unless(report, path);
   for (std::size_t i = 0; i < states.size(); ++i) {
     AdamW::Slot& slot = optimizer.slots()[i];
-    slot.exp_avg = std::move(states[i].exp_avg);
-    slot.exp_avg_sq = std::move(states[i].exp_avg_sq);
+    const Device device = slot.param.value().device();
+    slot.exp_avg = states[i].exp_avg.to(device);
+    slot.exp_avg_sq = states[i].exp_avg_sq.to(device);
     slot.steps = states[i].steps;
   }
 }

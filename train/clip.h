@@ -1,4 +1,6 @@
-// Clipping of gradients by their common norm. Equal PyTorch call: torch.nn.utils.clip_grad_norm_(params, max_norm).
+// Clipping of gradients by their common norm (tensor/ops/clip.h does the work, on the gradients' device; the returned
+// number is read on the host, after all work given to the device before). Equal PyTorch call:
+// torch.nn.utils.clip_grad_norm_(params, max_norm).
 #pragma once
 
 #include <span>

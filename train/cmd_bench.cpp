@@ -1,11 +1,13 @@
 // rein bench: ops at real shapes and whole steps, each beside what the machine can do.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "tensor/cpu_features.h"
+#include "tensor/device_info.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
@@ -38,7 +40,25 @@ std::map<std::string, double> earlier_seconds(const std::string& path) {
   return seconds;
 }
 
-json machine_json() {
+// GB/s of copying within a GPU's memory (bytes read plus bytes written).
+double device_copy_gbytes(Device device) {
+  const Tensor from = Tensor::zeros({std::int64_t{1} << 28}, DType::f32, device);
+  Tensor to = Tensor::zeros_like(from);
+  const Timing timing = time_runs(
+      [&] {
+        to.copy_from(from);
+        synchronize(device);
+      },
+      5, 0.1);
+  return 2 * static_cast<double>(from.bytes()) / timing.median / 1e9;
+}
+
+json machine_json(Device device) {
+  if (device.is_cuda())
+    return {{"device", device.text()},
+            {"name", device_name(device)},
+            {"fma_peak_gflops", nullptr},
+            {"copy_gbytes", device_copy_gbytes(device)}};
   return {{"isa", isa_name()},
           {"threads", thread_count()},
           {"fma_peak_gflops", measure_fma_peak_gflops(thread_count())},
@@ -46,22 +66,28 @@ json machine_json() {
 }
 
 int run_ops(const OpOptions& options, const Globals& globals) {
-  const json machine = machine_json();
-  const double peak = machine["fma_peak_gflops"];
+  const Device device = parse_device(options.device);
+  const json machine = machine_json(device);
+  const double peak = device.is_cpu() ? machine["fma_peak_gflops"].get<double>() : std::nan("");  // not measured
   const auto before = earlier_seconds(options.compare);
   if (globals.json)
     std::printf("%s\n", json{{"machine", machine}}.dump().c_str());
   else
     std::printf("%s, %d threads: FMA peak %.0f GFLOP/s, copy %.1f GB/s\n%-16s %-34s %11s %9s %6s %9s %11s%s\n",
-                isa_name().c_str(), thread_count(), peak, machine["copy_gbytes"].get<double>(), "op", "case",
-                "forward ms", "GFLOP/s", "peak", "GB/s", "backward ms", before.empty() ? "" : "   was/now");
+                device.is_cpu() ? isa_name().c_str() : machine["name"].get<std::string>().c_str(), thread_count(), peak,
+                machine["copy_gbytes"].get<double>(), "op", "case", "forward ms", "GFLOP/s", "peak", "GB/s",
+                "backward ms", before.empty() ? "" : "   was/now");
   for (const std::string& op : options.names.empty() ? testing::registered_ops() : options.names) {
-    bench_op(op, options.seconds, [&](const BenchOp& b) {
+    bench_op(op, options.seconds, device, [&](const BenchOp& b) {
       const double gflops = b.flops / b.forward.median / 1e9, gbytes = b.bytes / b.forward.median / 1e9;
       if (globals.json) {
-        const json line{
-            {"op", b.op},       {"case", b.label},  {"forward_s", b.forward.median}, {"backward_s", b.backward.median},
-            {"gflops", gflops}, {"gbytes", gbytes}, {"peak_share", gflops / peak}};
+        const json line{{"op", b.op},
+                        {"case", b.label},
+                        {"forward_s", b.forward.median},
+                        {"backward_s", b.backward.median},
+                        {"gflops", gflops},
+                        {"gbytes", gbytes},
+                        {"peak_share", device.is_cpu() ? json(gflops / peak) : json(nullptr)}};
         std::printf("%s\n", line.dump().c_str());
         return;
       }
@@ -76,7 +102,8 @@ int run_ops(const OpOptions& options, const Globals& globals) {
   return 0;
 }
 
-int run_step(const BenchStepOptions& options, const Globals& globals) {
+int run_step(BenchStepOptions options, const std::string& device, const Globals& globals) {
+  options.device = parse_device(device);
   const BenchStep b = bench_step(options);
   if (globals.json) {
     const json line{{"bench", "step"},
@@ -88,6 +115,7 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
                     {"width", options.width},
                     {"recompute", options.recompute},
                     {"precision", options.precision},
+                    {"device", options.device.text()},
                     {"isa", isa_name()},
                     {"threads", thread_count()},
                     {"step_s", b.step.median},
@@ -106,10 +134,10 @@ int run_step(const BenchStepOptions& options, const Globals& globals) {
     return 0;
   }
   const double mib = 1024.0 * 1024.0;
-  std::printf("ViT-%s, %s, %s, %s, batch %lld, %lldx%lld, %s, %d threads\n", options.vit.c_str(),
+  std::printf("ViT-%s, %s, %s, %s, batch %lld, %lldx%lld, %s, %s, %d threads\n", options.vit.c_str(),
               options.method.c_str(), options.head.c_str(), options.precision.c_str(),
               static_cast<long long>(options.batch), static_cast<long long>(options.height),
-              static_cast<long long>(options.width), isa_name().c_str(), thread_count());
+              static_cast<long long>(options.width), options.device.text().c_str(), isa_name().c_str(), thread_count());
   std::printf("  step              %8.3f s   (%.3f to %.3f over %d steps)\n", b.step.median, b.step.fastest,
               b.step.slowest, b.step.runs);
   std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
@@ -132,6 +160,7 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   CLI::App* ops = bench->add_subcommand("op", "Ops at real shapes beside the measured peaks");
   ops->add_option("names", op->names, "Ops (default: all)");
   ops->add_option("--compare", op->compare, "JSON lines of an earlier run");
+  ops->add_option("--device", op->device, "cpu, cuda or cuda:N (default: cpu)");
   ops->add_option("--seconds", op->seconds, "Least time per case");
   ops->callback([op, &globals, &chosen] { chosen = [op, &globals] { return run_ops(*op, globals); }; });
 
@@ -148,7 +177,11 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   steps->add_flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
   steps->add_option("--precision", step->precision, "f32, or bf16: products with frozen weights")
       ->check(CLI::IsMember({"f32", "bf16"}));
-  steps->callback([step, &globals, &chosen] { chosen = [step, &globals] { return run_step(*step, globals); }; });
+  auto device = std::make_shared<std::string>("cpu");
+  steps->add_option("--device", *device, "cpu, cuda or cuda:N (default: cpu)");
+  steps->callback([step, device, &globals, &chosen] {
+    chosen = [step, device, &globals] { return run_step(*step, *device, globals); };
+  });
 }
 
 }  // namespace rein::train

@@ -108,6 +108,7 @@ void add_convert(CLI::App& app, const Globals& globals, Command& chosen) {
                    "of floating tensors; default: the file's, f32 with --layout, --patch, --image-size")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   command->add_option("--family", a->conversion.hints.family, "what the file is, where its names fit several families");
+  command->add_option("--from-layout", a->conversion.hints.layout, "the names in the file, where several layouts fit");
   command->add_option("--heads", a->conversion.hints.heads, "attention heads, where the width does not tell");
   command->add_option("--config", a->config,
                       "configuration of the model whose official Rein checkpoint becomes a folder");

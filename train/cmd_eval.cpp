@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string checkpoint, backbone, weights, split, resize, preset, precision;
+  std::string checkpoint, backbone, weights, split, resize, preset, precision, device = "cpu";
   std::vector<std::string> data;
   std::int64_t window = -1, stride = -1, take_every = -1, batch = 0;
   bool classes = false;
@@ -82,7 +82,9 @@ std::vector<Target> open_targets(const Arguments& a, const LoadedModel& loaded) 
 }
 
 int run(const Arguments& a, const Globals& globals) {
+  const Device device = parse_device(a.device);
   const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
+  loaded.built.model->move_to(device);
   const std::vector<Target> targets = open_targets(a, loaded);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   progress.line("checkpoint " + a.checkpoint + ": " + loaded.info.method + ", step " +
@@ -126,6 +128,7 @@ void add_eval(CLI::App& app, const Globals& globals, Command& chosen) {
   command->add_option("--stride-files", a->take_every, "use every N-th photo in sorted order")
       ->check(CLI::Range(1, 32768));
   command->add_option("--batch", a->batch, "windows per forward pass")->check(CLI::Range(1, 32768));
+  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
   command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command
       ->add_option("--precision", a->precision,

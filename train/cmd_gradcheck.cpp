@@ -13,6 +13,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> names;
+  std::string device = "cpu";
   bool all = false, list = false;
 };
 
@@ -70,11 +71,12 @@ int run(const Options& options, const Globals& globals) {
     std::printf("%-18s %-26s %-12s %-14s %14s %14s %9s\n", "op", "case", "input", "worst element", "analytic",
                 "numeric", "error");
   }
+  const Device device = parse_device(options.device);
   int passed = 0, failed = 0;
   for (const std::string& op : ops) {
     for (const testing::OpCase& c : testing::cases_of(op)) {
       if (c.bench_only || !c.check_gradient) continue;
-      const GradcheckReport report = testing::check_gradient(c);
+      const GradcheckReport report = testing::check_gradient(c, device);
       for (const GradcheckRow& row : report.rows) print_row(c, row, globals);
       if (!report.problem.empty())
         std::printf("%-18s %-26s FAILED: %s\n", c.op.c_str(), c.label.c_str(), report.problem.c_str());
@@ -93,6 +95,7 @@ void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen) {
   cmd->add_option("names", options->names, "Ops, modules or models (rein gradcheck --list)");
   cmd->add_flag("--all", options->all, "Everything that is registered");
   cmd->add_flag("--list", options->list, "Print what can be checked");
+  cmd->add_option("--device", options->device, "cpu, cuda or cuda:N (default: cpu)");
   cmd->footer("Example: rein gradcheck softmax attention");
   cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
 }

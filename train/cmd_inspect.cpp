@@ -15,6 +15,7 @@
 #include "train/commands.h"
 #include "train/console.h"
 #include "train/convert.h"
+#include "train/error.h"
 #include "train/load.h"
 #include "train/measure_load.h"
 
@@ -67,6 +68,14 @@ Finding find(const std::filesystem::path& path, const WeightFile& file, const mo
     found.problem = error.what();
   }
   return found;
+}
+
+// The text of an error without the file's name in front, which stands beside it.
+std::string without_name(std::string problem, const std::string& name) {
+  for (const std::string& start : {std::string("[zoo] "), std::string("[weights] "), std::string("[safetensors] "),
+                                   std::string("[pth] "), std::string("no known ViT in "), name + ": "})
+    if (problem.starts_with(start)) problem.erase(0, start.size());
+  return problem;
 }
 
 std::string numbers(const std::array<double, 3>& v) {
@@ -144,13 +153,45 @@ int inspect_file(const std::filesystem::path& path, bool tensors, bool as_json, 
   else if (!found.rein.empty())
     std::printf("%s\n", found.rein.c_str());
   else
-    std::printf("no known backbone: %s\n", found.problem.c_str());
+    std::printf("no known backbone: %s\n", without_name(found.problem, path.string()).c_str());
   for (const auto& [key, value] : file->metadata()) std::printf("%s = %.200s\n", key.c_str(), value.c_str());
   if (!tensors) return 0;
   for (const std::string& name : names) {
     const WeightFile::Entry entry = file->entry(name);
     std::printf("%-60s %-5s %s\n", name.c_str(), entry.file_dtype.c_str(), entry.shape.text().c_str());
   }
+  return 0;
+}
+
+// A folder of weight files: a line for each.
+int inspect_folder(const std::filesystem::path& folder, bool as_json, const models::zoo::Hints& hints) {
+  const auto files = weight_files_in(folder);
+  if (files.empty())
+    throw HintedError("[inspect] " + folder.string() +
+                          ": this folder holds no weights (.safetensors, .pth, .pt, .bin), no checkpoint and no run",
+                      "name a weight file, a folder with some, a checkpoint's folder or a run's");
+  ordered_json list = ordered_json::array();
+  for (const auto& path : files) {
+    Finding found;
+    try {
+      found = find(path, *open_weight_file(path), hints);
+    } catch (const std::exception& error) {
+      found.problem = error.what();
+    }
+    const std::string name = path.filename().string();
+    if (as_json)
+      list.push_back({{"file", name},
+                      {"model", found.model ? model_json(*found.model) : ordered_json(nullptr)},
+                      {"rein_checkpoint", found.rein.empty() ? ordered_json(nullptr) : ordered_json(found.rein)},
+                      {"problem", found.problem}});
+    else
+      std::printf("%s: %.300s\n", name.c_str(),
+                  (found.model           ? found.model->text()
+                   : !found.rein.empty() ? found.rein
+                                         : without_name(found.problem, path.string()))
+                      .c_str());
+  }
+  if (as_json) print_json({{"folder", folder.string()}, {"files", list}});
   return 0;
 }
 
@@ -175,12 +216,15 @@ int inspect_load(const std::filesystem::path& path, bool as_json, const models::
   return 0;
 }
 
-bool is_checkpoint(const std::filesystem::path& path) {
+int inspect(const std::filesystem::path& path, bool tensors, bool as_json, const models::zoo::Hints& hints) {
   namespace fs = std::filesystem;
-  if (!fs::is_directory(path)) return false;
+  if (!fs::is_directory(path)) return inspect_file(path, tensors, as_json, hints);
+  // Checkpoints have a model.safetensors, too.
+  if (fs::exists(path / "checkpoint.json") || fs::is_directory(path / "checkpoints"))
+    return inspect_checkpoint(path, as_json);
   for (const char* weights : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
-    if (!fs::exists(path / "checkpoint.json") && fs::exists(path / weights)) return false;
-  return true;
+    if (fs::exists(path / weights)) return inspect_file(path, tensors, as_json, hints);
+  return inspect_folder(path, as_json, hints);
 }
 
 }  // namespace
@@ -195,18 +239,19 @@ void add_inspect(CLI::App& app, const Globals& globals, Command& chosen) {
   CLI::App* command = app.add_subcommand("inspect", "say what a weight file or a checkpoint holds");
   command
       ->add_option("path", a->path,
-                   "a .safetensors (or its index), .pth or .pt file, a folder of one, a checkpoint or a run")
+                   "a .safetensors (or its index), .pth or .pt file, a folder of such files, a checkpoint or a run")
       ->required();
   command->add_flag("--tensors", a->tensors, "list all tensors");
   command->add_flag("--load", a->load, "load the backbone as frozen weights, and say the time and memory that took");
   command->add_flag("--load-trainable", a->trainable, "the same into memory of our own, as for training it");
   command->add_option("--family", a->hints.family, "what the file is, where its names fit several families");
+  command->add_option("--layout", a->hints.layout,
+                      "whose names and rules: dinov2_orig, clip_rein …, where several fit");
   command->add_option("--heads", a->hints.heads, "attention heads, where the width does not tell");
   command->callback([a, &globals, &chosen] {
     chosen = [a, &globals] {
       if (a->load || a->trainable) return inspect_load(a->path, globals.json, a->hints, a->trainable);
-      return is_checkpoint(a->path) ? inspect_checkpoint(a->path, globals.json)
-                                    : inspect_file(a->path, a->tensors, globals.json, a->hints);
+      return inspect(a->path, a->tensors, globals.json, a->hints);
     };
   });
 }

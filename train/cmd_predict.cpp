@@ -13,7 +13,7 @@ namespace rein::train {
 namespace {
 
 struct Arguments {
-  std::string checkpoint, input, out, backbone, weights, precision, resize = "native";
+  std::string checkpoint, input, out, backbone, weights, resize = "native", precision, device = "cpu";
   std::int64_t window = -1, stride = -1;
   double opacity = 0.5;
 };
@@ -23,7 +23,9 @@ int run(const Arguments& a, const Globals& globals) {
   PredictOptions options;
   options.resize = parse_resize(a.resize);
   options.opacity = a.opacity;
+  const Device device = parse_device(a.device);
   const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
+  loaded.built.model->move_to(device);
   const EvalConfig& eval = loaded.config.eval;
   options.sliding = {a.window >= 0 ? a.window : eval.window, a.window >= 0 ? default_stride(a.window) : eval.stride,
                      eval.batch};
@@ -60,6 +62,7 @@ void add_predict(CLI::App& app, const Globals& globals, Command& chosen) {
   command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
       ->check(CLI::Range(1, 32768));
   command->add_option("--opacity", a->opacity, "of the colours in the overlay")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
   command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command
       ->add_option("--precision", a->precision,

@@ -21,6 +21,7 @@ using Command = std::function<int()>;
 void add_train(CLI::App& app, const Globals& globals, Command& chosen);
 void add_eval(CLI::App& app, const Globals& globals, Command& chosen);
 void add_predict(CLI::App& app, const Globals& globals, Command& chosen);
+void add_pretrain(CLI::App& app, const Globals& globals, Command& chosen);
 void add_convert(CLI::App& app, const Globals& globals, Command& chosen);
 void add_inspect(CLI::App& app, const Globals& globals, Command& chosen);
 void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen);

@@ -90,7 +90,7 @@ class Reader {
   void read(const toml::table& table, const std::string& prefix = "") {
     for (const auto& [name, node] : table) {
       const std::string key = prefix + std::string(name.str());
-      if (key == targets_key)
+      if (key == targets_key && config_.purpose == Purpose::train)
         read_targets(node);
       else if (node.is_table() && is_section(key))
         read(*node.as_table(), key + ".");
@@ -126,7 +126,8 @@ class Reader {
   }
 
   [[noreturn]] void unknown_section(const std::string& key, const toml::node& node) const {
-    std::vector<std::string> known = {std::string(targets_key)};
+    std::vector<std::string> known;
+    if (config_.purpose == Purpose::train) known.emplace_back(targets_key);
     for (const Field& f : fields_) known.push_back(f.key.substr(0, f.key.rfind('.')));
     bad(place(file_, node), "unknown section \"" + key + "\"" + did_you_mean(key, known));
   }
@@ -174,7 +175,8 @@ class Reader {
 
 }  // namespace
 
-Config parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& overrides) {
+Config parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& overrides,
+                    Purpose purpose) {
   toml::table table;
   try {
     table = toml::parse(text, file);
@@ -182,6 +184,7 @@ Config parse_config(const std::string& text, const std::string& file, const std:
     bad(file + ", line " + std::to_string(error.source().begin.line), std::string(error.description()));
   }
   Config config;
+  config.purpose = purpose;
   Reader reader(config, file);
   reader.read(table);
   for (const std::string& one : overrides) reader.override_one(one);
@@ -190,12 +193,12 @@ Config parse_config(const std::string& text, const std::string& file, const std:
   return config;
 }
 
-Config read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+Config read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides, Purpose purpose) {
   std::ifstream in(file, std::ios::binary);
   if (!in || std::filesystem::is_directory(file)) fail_runtime("config", "cannot read ", file.string());
   std::ostringstream text;
   text << in.rdbuf();
-  return parse_config(text.str(), file.string(), overrides);
+  return parse_config(text.str(), file.string(), overrides, purpose);
 }
 
 }  // namespace rein::train

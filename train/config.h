@@ -13,9 +13,11 @@ namespace rein::train {
 
 struct ModelConfig {
   std::string backbone;
+  std::string weights = "file";
   std::string method = "rein";
   std::string head = "semantic_fpn";
   std::string family;
+  std::string layout;
   std::int64_t heads = 0;
   std::int64_t patch = 0;
   std::int64_t image_size = 0;
@@ -84,6 +86,7 @@ struct TargetConfig {
   std::int64_t window = -1;
   std::int64_t stride = -1;
   std::int64_t take_every = -1;
+  bool in_mean = true;
 };
 
 struct EvalConfig {
@@ -95,7 +98,30 @@ struct EvalConfig {
   std::vector<TargetConfig> targets;
 };
 
+// Masked autoencoding of a ViT, by `rein pretrain` alone.
+struct PretrainConfig {
+  std::int64_t patch = 16;
+  std::int64_t width = 384;
+  std::int64_t depth = 12;
+  std::int64_t heads = 0;
+  std::int64_t decoder_width = 256;
+  std::int64_t decoder_depth = 4;
+  std::int64_t decoder_heads = 8;
+  double hidden = 0.75;
+  std::string target = "same";
+  std::string normalise = "patch";
+  double variance_floor = 1e-6;
+  std::int64_t photos = 0;
+  std::int64_t cache_mib = 0;
+};
+
+// What a configuration is for. Each has its own closed set of keys; those of pretraining are data.*, train.* and
+// pretrain.*, without what needs labels.
+enum class Purpose { train, pretrain };
+
 struct Config {
+  Purpose purpose = Purpose::train;
+  PretrainConfig pretrain{};
   ModelConfig model;
   ReinConfig rein;
   DataConfig data;
@@ -113,14 +139,16 @@ struct Field {
   // Says nothing about the numbers of a run: may change on resume (paths, threads, how often something is written).
   bool free_on_resume = false;
 };
-std::vector<Field> fields(Config& config);        // all but the targets
+std::vector<Field> fields(Config& config);        // those of its purpose; all but the targets
 std::vector<Field> fields(TargetConfig& target);  // keys without prefix
 
 // Reads and checks a file. `overrides` are (key, value text) pairs as in `--set train.lr=2e-4`; strings may stand
 // without quotes; a target's key is eval.target.NAME.key. Throws std::runtime_error naming the file, the line, the key
 // and the nearest known one, std::invalid_argument for a bad override.
-Config read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
-Config parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {});
+Config read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+                   Purpose purpose = Purpose::train);
+Config parse_config(const std::string& text, const std::string& file, const std::vector<std::string>& overrides = {},
+                    Purpose purpose = Purpose::train);
 
 // Two thirds of a window, at least one pixel.
 std::int64_t default_stride(std::int64_t window);
@@ -138,7 +166,8 @@ struct Roots {
   std::filesystem::path weights;
 };
 // Makes all paths absolute: data set descriptions relative to the config file, roots below `data`, the backbone below
-// `weights`. Checks that they exist and are UTF-8, as TOML is: std::runtime_error naming path and key.
+// `weights`, or relative to the config file when it begins with ./ or ../. Checks that they exist and are UTF-8, as
+// TOML is: std::runtime_error naming path and key.
 void resolve_paths(Config& config, const std::filesystem::path& file, const Roots& roots);
 
 // Everything, defaults included, as TOML that parse_config reads back to the same values.
@@ -148,6 +177,6 @@ std::string config_text(const Config& config);
 std::vector<std::string> resume_differences(const Config& now, const Config& then);
 
 // One line per key: name, default, text.
-std::string config_help();
+std::string config_help(Purpose purpose = Purpose::train);
 
 }  // namespace rein::train

@@ -50,6 +50,7 @@ class Checker {
 
 void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
+  k.one_of({"file", "random"}, "model.weights", c.model.weights);
   k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
   k.one_of({"semantic_fpn", "mask2former"}, "model.head", c.model.head);
   k.one_of({"f32", "bf16"}, "model.precision", c.model.precision);
@@ -114,6 +115,33 @@ void check_train(const Config& c, const Checker& k) {
   k.within(0, max_threads, "train.threads", t.threads);
 }
 
+void check_pretrain(const Config& c, const Checker& k) {
+  const PretrainConfig& p = c.pretrain;
+  k.within(1, max_side, "pretrain.patch", p.patch);
+  k.within(4, max_channels, "pretrain.width", p.width);
+  k.within(1, 1000, "pretrain.depth", p.depth);
+  k.within(0, max_channels, "pretrain.heads", p.heads);
+  k.need(p.width % 4 == 0, "pretrain.width", "a multiple of 4", p.width);
+  k.need(p.heads > 0 ? p.width % p.heads == 0 : p.width % 64 == 0, p.heads > 0 ? "pretrain.heads" : "pretrain.width",
+         p.heads > 0 ? "a divisor of pretrain.width" : "a multiple of 64, or pretrain.heads be given",
+         p.heads > 0 ? p.heads : p.width);
+  k.within(4, max_channels, "pretrain.decoder_width", p.decoder_width);
+  k.need(p.decoder_width % 4 == 0, "pretrain.decoder_width", "a multiple of 4", p.decoder_width);
+  k.within(1, 1000, "pretrain.decoder_depth", p.decoder_depth);
+  k.need(p.decoder_heads >= 1 && p.decoder_width % p.decoder_heads == 0, "pretrain.decoder_heads",
+         "a divisor of pretrain.decoder_width", p.decoder_heads);
+  k.need(p.hidden > 0 && p.hidden < 1, "pretrain.hidden", "above 0 and below 1", p.hidden);
+  k.need(c.data.crop % p.patch == 0 && c.data.crop >= 2 * p.patch, "data.crop",
+         "a multiple of pretrain.patch, twice as large or more", c.data.crop);
+  k.one_of({"same", "other_style"}, "pretrain.target", p.target);
+  k.need(p.target == "same" || (c.train.batch % 2 == 0 && c.train.micro_batch % 2 == 0), "train.batch",
+         "even, and train.micro_batch too, when photos come in pairs of styles", c.train.batch);
+  k.one_of({"patch", "photo"}, "pretrain.normalise", p.normalise);
+  k.above_zero("pretrain.variance_floor", p.variance_floor);
+  k.at_least(0, "pretrain.photos", p.photos);
+  k.within(0, 1 << 20, "pretrain.cache_mib", p.cache_mib);
+}
+
 fs::path from_environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? fs::path() : fs::path(value);
@@ -156,6 +184,11 @@ void complete(Config& c) {
 
 void check(const Config& c, const std::string& file) {
   const Checker k(file);
+  if (c.purpose == Purpose::pretrain) {
+    check_data(c, k);
+    check_train(c, k);
+    return check_pretrain(c, k);
+  }
   check_model(c, k);
   check_data(c, k);
   check_train(c, k);
@@ -183,8 +216,10 @@ void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
   const fs::path data = roots.data.empty() ? from_environment("REIN_DATA_DIR") : roots.data;
   const fs::path weights = roots.weights.empty() ? from_environment("REIN_WEIGHTS_DIR") : roots.weights;
   constexpr const char* data_hint = " (the data folder is given by --data-root or REIN_DATA_DIR)";
-  c.model.backbone = existing("model.backbone", weights, c.model.backbone,
-                              " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
+  const bool beside = c.model.backbone.starts_with("./") || c.model.backbone.starts_with("../");
+  if (c.purpose == Purpose::train)
+    c.model.backbone = existing("model.backbone", beside ? folder : weights, c.model.backbone,
+                                " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
   c.data.dataset = existing("data.dataset", folder, c.data.dataset, "");
   // Sets that are rendered have no root.
   if (!c.data.root.empty()) c.data.root = existing("data.root", data, c.data.root, data_hint);

@@ -3,17 +3,52 @@
 
 namespace rein::train {
 
-std::vector<Field> fields(Config& c) {
+namespace {
+
+// Keys of data and train that have no meaning without labels, a head or scores.
+bool needs_labels(const std::string& key) {
+  return key == "data.cat_max_ratio" || key == "train.backbone_lr" || key == "train.eval_every" ||
+         key == "train.recompute";
+}
+
+std::vector<Field> all_fields(Config& c) {
   constexpr bool free = true;
   return {
+      {"pretrain.patch", &c.pretrain.patch, "side of a patch in pixels"},
+      {"pretrain.width", &c.pretrain.width, "channels of the ViT"},
+      {"pretrain.depth", &c.pretrain.depth, "blocks of the ViT"},
+      {"pretrain.heads", &c.pretrain.heads,
+       "attention heads; 0: width / 64. Whoever loads the file must say another number (model.heads)"},
+      {"pretrain.decoder_width", &c.pretrain.decoder_width, "channels of the decoder, which is thrown away afterwards"},
+      {"pretrain.decoder_depth", &c.pretrain.decoder_depth, "blocks of the decoder"},
+      {"pretrain.decoder_heads", &c.pretrain.decoder_heads, "attention heads of the decoder"},
+      {"pretrain.hidden", &c.pretrain.hidden, "part of the patches that the ViT does not see"},
+      {"pretrain.target", &c.pretrain.target,
+       "what is predicted: same (the hidden patches), or other_style (all patches of the same scene in another style; "
+       "needs rendered scenes of several styles)"},
+      {"pretrain.normalise", &c.pretrain.normalise,
+       "whose mean and variance the target's pixels are normalised by: patch (each by its own), or photo"},
+      {"pretrain.variance_floor", &c.pretrain.variance_floor,
+       "added to that variance (photos have about 1): with 0.1, say, flat patches have flat targets"},
+      {"pretrain.photos", &c.pretrain.photos, "use the first so many photos of the split; 0: all"},
+      {"pretrain.cache_mib", &c.pretrain.cache_mib, "keep up to so many MiB of decoded or rendered photos in memory",
+       free},
       {"model.backbone", &c.model.backbone,
-       "backbone's file (.safetensors, index of shards, .pth, .pt), below the weights folder", free},
+       "backbone's file (.safetensors, index of shards, .pth, .pt), below the weights folder; beginning with ./ or "
+       "../: "
+       "relative to this file",
+       free},
+      {"model.weights", &c.model.weights,
+       "file, or random: the file gives the architecture alone, and train.seed the values (smoke tests, baselines)"},
       {"model.method", &c.model.method,
        "what is trained: freeze (head only), rein (head and adapter), full (everything)"},
       {"model.head", &c.model.head,
        "semantic_fpn, or mask2former (with method rein and rein.link_queries, Rein's tokens make its queries)"},
       {"model.family", &c.model.family,
        "dinov2, clip …, or with size dinov2-large: refuses other files; empty: any that is recognised"},
+      {"model.layout", &c.model.layout,
+       "dinov2_orig, clip_rein …: the names in the file, where these fit several layouts, and the rules that go with "
+       "them; empty: the one that fits"},
       {"model.heads", &c.model.heads, "attention heads of the backbone; 0: width / 64, as every published size has"},
       {"model.patch", &c.model.patch, "side of a patch in pixels, kernels are resized to it; 0: as in the file"},
       {"model.image_size", &c.model.image_size,
@@ -84,6 +119,19 @@ std::vector<Field> fields(Config& c) {
   };
 }
 
+}  // namespace
+
+std::vector<Field> fields(Config& c) {
+  std::vector<Field> all = all_fields(c);
+  const bool pretraining = c.purpose == Purpose::pretrain;
+  std::erase_if(all, [&](const Field& f) {
+    const bool own = f.key.starts_with("pretrain.");
+    const bool shared = f.key.starts_with("data.") || f.key.starts_with("train.");
+    return pretraining ? !own && (!shared || needs_labels(f.key)) : own;
+  });
+  return all;
+}
+
 std::vector<Field> fields(TargetConfig& t) {
   return {
       {"name", &t.name, "the set's name in tables"},
@@ -96,6 +144,8 @@ std::vector<Field> fields(TargetConfig& t) {
       {"window", &t.window, "-1: eval.window"},
       {"stride", &t.stride, "-1: eval.stride"},
       {"take_every", &t.take_every, "-1: eval.take_every"},
+      {"in_mean", &t.in_mean,
+       "false: scored, but no part of the mean that chooses the best checkpoint (a set like the training set)"},
   };
 }
 

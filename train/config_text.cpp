@@ -86,15 +86,17 @@ std::vector<std::string> resume_differences(const Config& now, const Config& the
   return differences;
 }
 
-std::string config_help() {
+std::string config_help(Purpose purpose) {
   Config defaults;
+  defaults.purpose = purpose;
   TargetConfig target;
   std::string out;
   const auto line = [&](const std::string& key, const Field& f) {
     out += key + " = " + text_of(f.value) + "\n    " + f.text + "\n";
   };
   for (const Field& f : fields(defaults)) line(f.key, f);
-  for (const Field& f : fields(target)) line("eval.target." + f.key, f);
+  if (purpose == Purpose::train)
+    for (const Field& f : fields(target)) line("eval.target." + f.key, f);
   return out;
 }
 

@@ -90,17 +90,12 @@ std::vector<TensorToWrite> trained_backbone(const std::shared_ptr<zoo::FileSourc
                                             DType dtype) {
   const auto inside = std::make_shared<zoo::PrefixSource>(file, "backbone.");
   if (inside->names().empty()) return {};
-  const bool inner_norm = inside->has("blocks.0.mlp.norm.weight");
-  const std::map<std::string, std::string> official = {{"dinov2", "dinov2_orig"},
-                                                       {"mae", "mae_orig"},
-                                                       {"vit_augreg", "vit_augreg"},
-                                                       {"eva02", inner_norm ? "eva02_rein" : "eva02_rein_fused"}};
-  const auto layout = official.find(family);
-  if (layout == official.end())
+  const std::string layout = official_layout(family, inside->has("blocks.0.mlp.norm.weight"));
+  if (layout.empty())
     throw HintedError("[convert] a fully trained " + family + " backbone has no known official names",
                       "checkpoints of rein and freeze, which train adapter and head only, can be converted");
   zoo::Weights weights;
-  weights.model.layout = &zoo::layout_named(layout->second);
+  weights.model.layout = &zoo::layout_named(layout);
   weights.source = inside;
   std::vector<TensorToWrite> items = zoo::as_layout(weights, *weights.model.layout, dtype);
   for (TensorToWrite& item : items) item.name = "backbone." + item.name;
@@ -125,6 +120,15 @@ Converted export_checkpoint(const fs::path& folder, const fs::path& out, std::op
                                       Tensor::from(std::vector<float>(values.begin(), values.end()), Shape{3, 1, 1})));
   write(out, items, {{"format", "pt"}}, "state_dict");
   return {concat_text("checkpoint ", folder.string()), "the official names of what was trained", items.size(), {}};
+}
+
+std::string official_layout(const std::string& family, bool mlp_norm) {
+  const std::map<std::string, std::string> official = {{"dinov2", "dinov2_orig"},
+                                                       {"mae", "mae_orig"},
+                                                       {"vit_augreg", "vit_augreg"},
+                                                       {"eva02", mlp_norm ? "eva02_rein" : "eva02_rein_fused"}};
+  const auto layout = official.find(family);
+  return layout == official.end() ? "" : layout->second;
 }
 
 bool is_rein_checkpoint(const std::vector<std::string>& names) {

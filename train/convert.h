@@ -43,6 +43,9 @@ Converted export_checkpoint(const std::filesystem::path& folder, const std::file
 Converted import_checkpoint(const std::filesystem::path& official, const std::filesystem::path& folder,
                             const std::filesystem::path& config, const Roots& roots);
 
+// The layout whose names the official Rein's checkpoints give a fully trained backbone of a family; empty: not known.
+std::string official_layout(const std::string& family, bool mlp_norm);
+
 // Names of a file are those of an adapter or head in the official checkpoint.
 bool is_rein_checkpoint(const std::vector<std::string>& names);
 

@@ -143,7 +143,9 @@ Converted import_checkpoint(const fs::path& official, const fs::path& folder, co
   set_normalisation(config.model, file->file());
   const data::ClassSet classes = data::read_description(config.data.dataset).classes;
   const BuiltModel built = build_model(config, classes.count());
-  const OfficialSource source(file, config.model.method == "full", {built.family, config.model.heads});
+  // Named, because training leaves no mark of MAE in the positions.
+  const std::string layout = official_layout(built.family, built.model->backbone().vit().options().mlp_norm);
+  const OfficialSource source(file, config.model.method == "full", {built.family, config.model.heads, layout});
   bind_official(*built.model, source, config);
   const fs::path whole = fs::absolute(folder).lexically_normal();
   write_checkpoint(whole.filename().empty() ? whole.parent_path() : whole, info_of(config, built, classes), config,

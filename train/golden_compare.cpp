@@ -190,7 +190,8 @@ void Comparison::check_exact(const std::string& name, const Tensor& ours) {
   ++compared_;
   if (worst_tensor_.empty()) worst_tensor_ = name;
   const Tensor rounded = ops::cast(ref, ours.dtype());
-  if (std::memcmp(rounded.raw(), ours.raw(), ours.bytes()) == 0) return;
+  const Tensor on_cpu = ours.to(Device{});
+  if (std::memcmp(rounded.raw(), on_cpu.raw(), on_cpu.bytes()) == 0) return;
   const std::vector<double> a = ours.to_doubles(), b = rounded.to_doubles();
   std::size_t first = 0;
   while (first < a.size() && std::memcmp(&a[first], &b[first], sizeof(double)) == 0) ++first;

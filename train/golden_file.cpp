@@ -96,7 +96,7 @@ Tensor GoldenFile::tensor(const std::string& name) const {
 }
 
 Tensor GoldenFile::tensor(const std::string& name, DType dtype) const {
-  return ops::cast(tensor(name), dtype);
+  return ops::cast(tensor(name), dtype).to(device_);
 }
 
 Tensor GoldenFile::map(const std::string& name, DType dtype) const {

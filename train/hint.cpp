@@ -16,6 +16,13 @@ std::string hint_for(const std::string& error) {
       {"is compressed", "torch.load and torch.save write it again uncompressed"},
       {"without the backbone",
        "this place takes the backbone's own file; a Rein checkpoint becomes a folder for rein eval with rein convert"},
+      {"the class token's row",
+       "a backbone that was trained further needs its layout's name: model.layout = \"mae_orig\", or rein inspect "
+       "--layout"},
+      {"unknown layout", "docs/weights.md lists the layouts; rein inspect says which one a file has"},
+      {"is not a regular file",
+       "name a .safetensors, .pth or .pt file, or the folder of a model, a checkpoint or a run"},
+      {"neither a safetensors nor a PyTorch file", "docs/weights.md says where to get each backbone"},
       {"is asked for", "rein inspect FILE says what a file is; docs/weights.md where to get each one"},
       {"fits several families", "say which it is: --family NAME, in a configuration model.family"},
       {"weights must be F32", "quantised files cannot be used: take the f32, f16 or bf16 file of the same model"},

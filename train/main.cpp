@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
   add_inspect(app, globals, chosen);
   add_convert(app, globals, chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    add_pretrain(app, globals, chosen);
     command->add_flag("--quiet", globals.quiet, "only results and errors");
     command->add_flag("--json", globals.json, "results as JSON on standard output");
     command->add_option("--threads", globals.threads, "threads of the kernels (default: REIN_THREADS, or all cores)")

@@ -71,6 +71,7 @@ std::vector<Shown> load_runs(std::span<const RunRecord> runs, const PictureOptio
                              std::vector<std::string>& notes) {
   std::vector<Shown> out;
   for (const RunRecord& run : runs) {
+    if (run.method == "pretrain") continue;  // predicts no classes
     if (!run.checkpoint_step) {
       notes.push_back(run.name + " has no checkpoint yet, so there are no pictures of it.");
       continue;

@@ -85,10 +85,13 @@ void read_configuration(RunRecord& run) {
   std::ostringstream text;
   text << in.rdbuf();
   run.config = text.str();
-  const Config config = parse_config(run.config, file.string());
-  run.method = config.model.method;
-  run.head = config.model.head;
-  run.backbone = fs::path(config.model.backbone).filename().string();
+  const bool pretraining = run.config.starts_with("[pretrain]");
+  const Config config = parse_config(run.config, file.string(), {}, pretraining ? Purpose::pretrain : Purpose::train);
+  run.method = pretraining ? "pretrain" : config.model.method;
+  if (!pretraining) {
+    run.head = config.model.head;
+    run.backbone = fs::path(config.model.backbone).filename().string();
+  }
   run.dataset = fs::path(config.data.dataset).stem().string();
   run.split = config.data.split;
   run.iterations = config.train.iterations;

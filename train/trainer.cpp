@@ -41,7 +41,7 @@ class Run {
       targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch, config_.eval.preset));
     built_ = build_model(config_, set_->classes().count());
     folder_.emplace(options.folder, options.resume);
-    resume(options.resume);
+    resume(options.resume, options.device);
     collect_trained();
     folder_->write_config(config_);
     tell_plan();
@@ -76,7 +76,7 @@ class Run {
   }
 
  private:
-  void resume(bool asked) {
+  void resume(bool asked, Device device) {
     std::vector<std::string> faults;
     const auto found = folder_->latest(faults);
     for (const std::string& fault : faults) observer_.note("passed over a damaged checkpoint: " + fault);
@@ -84,6 +84,7 @@ class Run {
       refuse_changes(*found);
       load_model(found->folder, *built_.model);
     }
+    built_.model->move_to(device);
     add_trained(optimizer_, *built_.model,
                 {.weight_decay = config_.train.weight_decay,
                  .backbone_lr_multiplier = config_.train.backbone_lr / config_.train.lr});

@@ -18,6 +18,7 @@ struct TrainOptions {
   Config config;  // with resolved paths
   std::filesystem::path folder;
   bool resume = false;  // go on from the newest whole checkpoint, if there is one
+  Device device{};      // where the model is trained and evaluated
 };
 
 struct TrainResult {

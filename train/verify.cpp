@@ -87,7 +87,7 @@ VerifyResult failure(const std::filesystem::path& path, const std::string& why) 
   return result;
 }
 
-VerifyResult run_case(const GoldenFile& file, const Kind& kind, DType dtype, const Device& device) {
+VerifyResult run_case(GoldenFile& file, const Kind& kind, DType dtype, const Device& device) {
   VerifyResult result;
   result.file = file.path().filename().string();
   result.kind = kind.name;
@@ -95,6 +95,7 @@ VerifyResult run_case(const GoldenFile& file, const Kind& kind, DType dtype, con
   result.kernels = kernels_text(device);
   const auto start = std::chrono::steady_clock::now();
   try {
+    file.set_device(device);
     Comparison compare(file, dtype, device);
     kind.run(file, compare);
     compare.finish();
@@ -181,7 +182,7 @@ VerifySummary verify(const std::vector<std::filesystem::path>& paths, const Veri
   };
   const auto run_file = [&](const std::filesystem::path& path) {
     try {
-      const GoldenFile file = GoldenFile::open(path);
+      GoldenFile file = GoldenFile::open(path);
       const std::string& name = file.kind();
       const Kind* kind = find_kind(name);
       if (kind == nullptr && !is_not_built(name)) return add(failure(path, unknown_kind(name)));

@@ -22,7 +22,7 @@ models::Mask2FormerDecisions trajectory_decisions(const GoldenFile& file, Compar
   decisions.attention_mask = [&file, &compare, force, step, where](std::int64_t layer, const Tensor& ours) {
     const std::string name = concat_text("rec.attn_mask.", layer);
     const Tensor recorded = unpack_mask(of_step(file.tensor(name), step), ours.shape(), name);
-    if (force) return recorded;
+    if (force) return recorded.to(ours.device());
     compare.check_that(ours.to_doubles() == recorded.to_doubles(), name + where + " came out otherwise");
     return ours;
   };

@@ -74,12 +74,14 @@ void verify_mask2former_head(const GoldenFile& file, Comparison& compare) {
     if (file.has(stored)) compare.check(stored, ours);
     if (!file.has(bits)) return ours;
     const Tensor recorded = unpack_mask(file.tensor(bits), ours.shape(), bits);
-    if (dtype == DType::f32) return recorded;
+    if (dtype == DType::f32) return recorded.to(ours.device());
     compare.check_that(ours.to_doubles() == recorded.to_doubles(), bits + " came out otherwise");
     return ours;
   };
   const models::Mask2FormerOutput out = net(input, true, hook);
-  compare.check_that(out.opened == config.integers("fully_blocked_queries_per_decoder_layer"),
+  std::vector<std::int64_t> opened;
+  for (const Tensor& rows : out.opened) opened.push_back(static_cast<std::int64_t>(rows.item()));
+  compare.check_that(opened == config.integers("fully_blocked_queries_per_decoder_layer"),
                      "config.fully_blocked_queries_per_decoder_layer came out otherwise");
 
   std::vector<NamedOutput> outputs;

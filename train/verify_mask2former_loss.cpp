@@ -100,8 +100,7 @@ void verify_mask2former_loss(const GoldenFile& file, Comparison& compare) {
     if (file.has("rec.chosen." + layer)) {
       const Tensor recorded =
           recorded_choice(file.tensor("rec.chosen." + layer), options.candidates(), options.uncertain());
-      const auto ours = loss.chosen.values<std::int64_t>(), theirs = recorded.values<std::int64_t>();
-      compare.check_that(std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end()),
+      compare.check_that(loss.chosen.to_doubles() == recorded.to_doubles(),
                          "the chosen points of output " + layer + " are not those of rec.chosen");
     }
     compare.check_that(loss.bad_costs == 0, "costs of output " + layer + " must be finite");

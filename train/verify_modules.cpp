@@ -12,6 +12,7 @@ void bind_case(nn::Module& root, const GoldenFile& file, DType dtype, const std:
   const nn::MapSource source(file.params(prefix), file.path().filename().string());
   const nn::BindReport report = nn::bind(root, source, dtype);
   if (!report.ok()) fail_runtime("verify", "the case's parameters do not fit:\n", report.text());
+  nn::move_to(root, file.device());
 }
 
 void check_gradients(Comparison& compare, nn::Module& root, const std::string& prefix) {
@@ -37,14 +38,15 @@ void backward_case(const GoldenFile& file, DType dtype, const std::vector<NamedO
 }
 
 Tensor labels_of(const GoldenFile& file) {
-  if (file.has("in.labels")) return file.tensor("in.labels");
+  if (file.has("in.labels")) return file.tensor("in.labels").to(file.device());
   const GoldenConfig& config = file.config();
   const GoldenConfig rule = config.object("label_rule");
   const auto size = config.integers("label_size");
   if (size.size() != 2) fail_runtime("verify", "config.label_size must be [h, w]");
-  return generated_labels(
-      {rule.integer("block"), rule.integer("count"), rule.integer("shift_per_image"), rule.number("ignore_below")},
-      file.generator_seed(), config.integer("batch"), size[0], size[1]);
+  return generated_labels({rule.integer("block"), rule.integer("count"), rule.integer("shift_per_image"),
+                           rule.number("ignore_below")},
+                          file.generator_seed(), config.integer("batch"), size[0], size[1])
+      .to(file.device());
 }
 
 models::ReinOptions rein_options(const GoldenConfig& config) {

@@ -27,6 +27,7 @@ void verify_slide_inference(const GoldenFile& file, Comparison& compare) {
   models::Segmentor model(segmentor_options(config));
   model.name_tree();
   bind_case(model, file, compare.dtype());
+  model.move_to(file.device());
 
   const auto crop = config.integers("crop_size"), stride = config.integers("stride");
   const auto original = config.integers("original_size");
@@ -36,7 +37,7 @@ void verify_slide_inference(const GoldenFile& file, Comparison& compare) {
       last.rank() != 3 || last[1] != original[0] || last[2] != original[1])
     fail_runtime("verify", "out.final_logits must have the original size, got ", last);
   const models::SlideOptions options{crop[0], crop[1], stride[0], stride[1]};
-  const Tensor image = file.map("in.image", compare.dtype());
+  const Tensor image = file.map("in.image", compare.dtype()).to(Device{});
   compare.check("out.windows", window_table(models::slide_windows(image.size(1), image.size(2), options)));
   compare.check("out.count", models::slide_counts(image.size(1), image.size(2), options));
 

@@ -70,6 +70,7 @@ void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare) {
   models::Segmentor model(segmentor_options(config));
   model.name_tree();
   bind_case(model, file, dtype);
+  model.move_to(file.device());
   check_rules(config, model, compare);
 
   const GoldenConfig rule = config.object("optimizer"), decay = config.object("schedule");

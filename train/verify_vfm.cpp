@@ -7,6 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "models/vit/vit.h"
 #include "models/zoo/zoo.h"
+#include "nn/bind.h"
 #include "tensor/error.h"
 #include "tensor/ops/cast.h"
 #include "train/verify_modules.h"
@@ -25,8 +26,8 @@ models::PositionResize position_rule(const GoldenConfig& config) {
 zoo::Weights weights_of(const GoldenFile& file) {
   const GoldenConfig& config = file.config();
   zoo::Hints hints{config.text("family"), config.integer("heads")};
-  // Layouts with the same names, which differ in the size of the real models' position tables.
-  if (hints.family == "clip") hints.layout = config.text("layout");
+  // Layouts with the same names, which differ in the size or the values of the real models' position tables.
+  if (hints.family == "clip" || hints.family == "mae") hints.layout = config.text("layout");
   if (!config.has("weights"))
     return zoo::open_weights(std::make_shared<nn::MapSource>(file.params(), file.path().filename().string()), hints);
   // The first parent of the case's folder, or of REIN_GOLDEN_DIR, that has the file.
@@ -165,6 +166,7 @@ void verify_vfm(const GoldenFile& file, Comparison& compare) {
   const bool gradients = !file.names("cot.").empty();
   if (!gradients) vit.freeze();
   zoo::bind_weights(vit, weights, dtype);
+  nn::move_to(vit, file.device());
 
   const Tensor pixels = file.map("in.image", dtype);
   const Variable image = gradients ? parameter(pixels) : constant(pixels);

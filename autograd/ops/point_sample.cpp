@@ -38,16 +38,16 @@ struct MaskPointsSaved {
   std::vector<Set> sets;
 };
 
-Tensor counting(std::int64_t count) {
+Tensor counting(std::int64_t count, Device device) {
   Tensor out = Tensor::empty({count}, DType::i64);
   for (std::int64_t i = 0; i < count; ++i) out.mutable_data<std::int64_t>()[i] = i;
-  return out;
+  return out.to(device);
 }
 
 // Row r of the result is row rows[first + r] of x.
 Tensor gather_rows(const Tensor& x, const Tensor& rows, std::int64_t first, std::int64_t last) {
   const Tensor flat = x.view({x.shape().rows(), x.shape().cols()});
-  Tensor out = Tensor::empty({last - first, flat.size(1)}, x.dtype());
+  Tensor out = Tensor::empty({last - first, flat.size(1)}, x.dtype(), x.device());
   const std::int64_t* from = rows.data<std::int64_t>() + first;
   for (std::int64_t r = 0; r < last - first; ++r) out.rows(r, r + 1).copy_from(flat.rows(from[r], from[r] + 1));
   return out;
@@ -57,9 +57,9 @@ void mask_points_vjp(const MaskPointsSaved& s, GradContext& g) {
   const Tensor& features = s.features.get();
   const std::int64_t images = features.size(0), h = features.size(1), w = features.size(2), c = features.size(3);
   const auto count = static_cast<int>(s.sets.size());
-  Tensor grad_features = g.wants(0) ? Tensor::zeros(features.shape(), features.dtype()) : Tensor{};
+  Tensor grad_features = g.wants(0) ? Tensor::zeros_like(features) : Tensor{};
   std::vector<Tensor> grads;
-  for (const auto& set : s.sets) grads.push_back(Tensor::zeros(set.shape, features.dtype()));
+  for (const auto& set : s.sets) grads.push_back(Tensor::zeros(set.shape, features.dtype(), features.device()));
   for (std::int64_t n = 0; n < images; ++n) {
     std::vector<Tensor> masks, rows;  // of the sets that read something of this image
     std::vector<int> which;
@@ -68,7 +68,7 @@ void mask_points_vjp(const MaskPointsSaved& s, GradContext& g) {
       const std::int64_t first = set.splits[static_cast<std::size_t>(n)],
                          last = set.splits[static_cast<std::size_t>(n + 1)];
       if (first == last || !g.out(i)) continue;
-      masks.push_back(ops::point_sample_backward(g.out(i).rows(first, last), counting(last - first),
+      masks.push_back(ops::point_sample_backward(g.out(i).rows(first, last), counting(last - first, features.device()),
                                                  set.points.get().rows(first, last), {last - first, h, w})
                           .view({last - first, h * w}));
       rows.push_back(gather_rows(set.embeddings.get(), set.rows.get(), first, last));
@@ -128,7 +128,8 @@ std::vector<Variable> mask_points(const Variable& features, const std::vector<Ma
     const Shape& e = set.embeddings.shape();
     require(e.rank() == 3 && e[0] == map[0] && e[2] == map[3], "mask_points", "embeddings must have shape (", map[0],
             ", Q, ", map[3], "), got ", e, "; features are ", map);
-    require(set.rows && set.rows.dtype() == DType::i64 && set.rows.rank() == 1, "mask_points", "rows must be i64 (T)");
+    require(set.rows && set.rows.dtype() == DType::i64 && set.rows.rank() == 1 && set.rows.device().is_cpu(),
+            "mask_points", "rows must be i64 (T) on the CPU");
     const std::int64_t* begin = set.rows.data<std::int64_t>();
     const std::int64_t* end = begin + set.rows.count();
     require(std::adjacent_find(begin, end, std::greater_equal<>()) == end &&
@@ -138,7 +139,7 @@ std::vector<Variable> mask_points(const Variable& features, const std::vector<Ma
     if (!z) {
       const Tensor pixels = features.value().view({map[0], map[1] * map[2], map[3]});
       const Tensor masks = ops::matmul(set.embeddings.value(), pixels, false, true).view({e[0], e[1], map[1], map[2]});
-      z = ops::point_sample(masks, set.rows, set.points);
+      z = ops::point_sample(masks, set.rows.to(masks.device()), set.points);
     }
     require(set.points && set.points.dtype() == DType::f32 &&
                 set.points.shape() == Shape{set.rows.count(), z.size(-1), 2} && z.size(0) == set.rows.count(),

@@ -20,11 +20,11 @@ class ReinPass final : public AdapterPass {
     const Variable all = rein.all_tokens();
     // Instead of dropping column 0 of A for every pixel, row 0 of the values is zero: the same sum, one GEMM, no copy.
     const Variable later = slice(all, 1, 1, o.token_length);
-    const Variable no_value = constant(Tensor::zeros(Shape{1, 1, o.dim}, all.dtype()));
+    const Variable no_value = constant(Tensor::zeros(Shape{1, 1, o.dim}, all.dtype(), all.value().device()));
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(o.layers), 1);
     tokens_ = split(all, 0, ones);
     if (o.shared_mlps) {
-      const Variable zeros = constant(Tensor::zeros(Shape{o.layers, 1, o.dim}, all.dtype()));
+      const Variable zeros = constant(Tensor::zeros(Shape{o.layers, 1, o.dim}, all.dtype(), all.value().device()));
       values_ = split(concat({zeros, rein.token2feat_.front()(later)}, 1), 0, ones);
     } else {
       const std::vector<Variable> parts = split(later, 0, ones);

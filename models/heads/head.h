@@ -38,7 +38,7 @@ struct Losses {
 
 class Head : public nn::Module {
  public:
-  // labels i64 (N, H, W), 255 = ignore.
+  // labels i64 (N, H, W), 255 = ignore; on any device.
   virtual Losses loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
                       const nn::ForwardContext& context) const = 0;
   // What this micro-batch adds to its step's scope: known from the labels alone, before any forward pass.

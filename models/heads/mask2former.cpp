@@ -8,10 +8,10 @@
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/shape.h"
-#include "models/heads/attention_mask.h"
 #include "models/heads/sine_position.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
+#include "tensor/ops/attention_mask.h"
 #include "tensor/ops/gemm.h"
 
 namespace rein::models {
@@ -53,11 +53,11 @@ class MaskMaker {
   }
 
   Tensor operator()(std::size_t level, const Tensor& embeddings) const {
-    if (!reference_) return blocked_where_negative(dot_pixels(embeddings, resized_[level]));
+    if (!reference_) return ops::blocked_where_negative(dot_pixels(embeddings, resized_[level]));
     const Tensor& map = features_.value();
     const std::int64_t n = embeddings.size(0), q = embeddings.size(1);
     const Tensor masks = dot_pixels(embeddings, map).view({n * q, map.size(1), map.size(2), 1});
-    return blocked_where_negative(ops::resize(masks, sizes_[level]))
+    return ops::blocked_where_negative(ops::resize(masks, sizes_[level]))
         .view({n, q, sizes_[level].height * sizes_[level].width});
   }
 
@@ -112,7 +112,8 @@ std::vector<DecoderLevel> Mask2FormerNet::levels_of(const std::vector<Variable>&
     const std::int64_t n = memories[i].size(0), h = memories[i].size(1), w = memories[i].size(2);
     const std::int64_t d = options_.feat_channels;
     const Variable value = add_broadcast(view(memories[i], {n, h * w, d}), view(embeddings[i], {d}));
-    levels.push_back({add_broadcast(value, constant(sine_position(h, w, d, value.dtype()))), value});
+    levels.push_back(
+        {add_broadcast(value, constant(sine_position(h, w, d, value.dtype()).to(value.value().device()))), value});
   }
   return levels;
 }
@@ -139,7 +140,7 @@ Mask2FormerOutput Mask2FormerNet::operator()(const HeadInput& input, bool every,
     out.embeddings.push_back(embedding(state));
     Tensor blocked = mask_maker(static_cast<std::size_t>(layer % level_count), out.embeddings.back().value());
     if (hook) blocked = hook(layer, blocked);
-    const OpenedMask mask = open_blocked_rows(blocked);
+    const ops::OpenedMask mask = ops::open_blocked_rows(blocked);
     out.opened.push_back(mask.opened_rows);
     return mask.blocked;
   };

@@ -38,7 +38,8 @@ LossScope Mask2Former::scope(const Tensor& labels) const {
 
 Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
                          const nn::ForwardContext& context) const {
-  const MaskTargets targets = mask_targets(labels, options_.classes, options_.loss.ignore);
+  MaskTargets targets = mask_targets(labels, options_.classes, options_.loss.ignore);
+  targets.labels = targets.labels.to(input.features.front().value().device());
   const Mask2FormerOutput out = net_(input, true, decisions_.attention_mask);
   require(decisions_.forced.empty() || decisions_.forced.size() == out.cls.size(), "mask2former",
           "decisions are given for ", decisions_.forced.size(), " predictions of ", out.cls.size());
@@ -88,7 +89,7 @@ Variable Mask2Former::scores(const HeadInput& input, std::int64_t height, std::i
   const Tensor& embeddings = out.embeddings.back().value();
   const Tensor probabilities = ops::softmax(out.cls.back().value(), 1.0);  // over K + 1
   const std::int64_t n = map.size(0), h = map.size(1), w = map.size(2), q = embeddings.size(1), k = options_.classes;
-  Tensor scores = Tensor::empty({n, height * width, k}, map.dtype());
+  Tensor scores = Tensor::empty({n, height * width, k}, map.dtype(), map.device());
   const std::int64_t bytes_per_query = height * width * static_cast<std::int64_t>(size_of(map.dtype()));
   const std::int64_t chunk = std::clamp<std::int64_t>(score_chunk_bytes / bytes_per_query, 1, q);
   for (std::int64_t image = 0; image < n; ++image) {

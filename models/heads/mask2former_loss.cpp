@@ -8,7 +8,10 @@
 #include "autograd/ops/point_sample.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
+#include "tensor/ops/gather_rows.h"
 #include "tensor/ops/point_sample.h"
+#include "tensor/ops/random_points.h"
+#include "tensor/ops/shape_ops.h"
 #include "tensor/parallel.h"
 
 namespace rein::models {
@@ -53,9 +56,10 @@ Variable class_loss(const Variable& cls, const MaskTargets& targets, const std::
     }
   }
   const double divisor = (class_weight + epsilon) / options.loss_cls;
-  const Variable matched = cross_entropy(cls, with, divisor, skip);
+  const Device device = cls.value().device();
+  const Variable matched = cross_entropy(cls, with.to(device), divisor, skip);
   if (options.no_object_weight == 0) return matched;
-  return add(matched, cross_entropy(cls, without, divisor / options.no_object_weight, skip));
+  return add(matched, cross_entropy(cls, without.to(device), divisor / options.no_object_weight, skip));
 }
 
 // The matched masks: images in order, inside an image by ascending query.
@@ -86,35 +90,20 @@ Matched matched_masks(const MaskTargets& targets, const std::vector<Tensor>& ass
 
 // (T, count, 2): mask t of an image takes elements t count .. (t + 1) count of the image's stream, t from 0 per image.
 Tensor points_of_masks(const Matched& matched, std::int64_t count, RandomKey key, std::int64_t first_sample,
-                       std::int64_t layer, const char* what, const Tensor& given) {
-  const Shape shape{matched.count(), count, 2};
+                       std::int64_t layer, const char* what, const Tensor& given, Device device) {
   if (given) {
+    const Shape shape{matched.count(), count, 2};
     require(given.shape() == shape && given.dtype() == DType::f32, op, what, " points must be f32 ", shape, ", got ",
             given.shape());
-    return given;
+    return given.to(device);
   }
-  Tensor points = Tensor::empty(shape, DType::f32);
-  float* to = points.mutable_data<float>();
-  parallel_for(matched.count(), [&](std::int64_t t) {
+  std::vector<ops::PointStream> streams;
+  for (std::int64_t t = 0; t < matched.count(); ++t) {
     const std::int64_t n = matched.images[static_cast<std::size_t>(t)];
     const std::int64_t in_image = t - matched.first[static_cast<std::size_t>(n)];
-    draw_points(point_key(key, first_sample + n, layer, what), in_image * count, count, to + 2 * t * count);
-  });
-  return points;
-}
-
-// (T, P, 2): the chosen candidates, then the random ones.
-Tensor join_points(const Tensor& candidates, const Tensor& chosen, const Tensor& random) {
-  const std::int64_t masks = chosen.size(0), uncertain = chosen.size(1), rest = random.size(1);
-  Tensor points = Tensor::empty({masks, uncertain + rest, 2}, DType::f32);
-  const float *from = candidates.data<float>(), *free = random.data<float>();
-  const std::int64_t* which = chosen.data<std::int64_t>();
-  float* to = points.mutable_data<float>();
-  for (std::int64_t t = 0; t < masks; ++t, from += 2 * candidates.size(1)) {
-    for (std::int64_t i = 0; i < uncertain; ++i, ++which, to += 2) std::copy_n(from + 2 * *which, 2, to);
-    to = std::copy_n(free + 2 * t * rest, 2 * rest, to);
+    streams.push_back({point_key(key, first_sample + n, layer, what), in_image * count});
   }
-  return points;
+  return ops::random_points(streams, count, device);
 }
 
 void check_chosen(const Tensor& chosen, const Shape& shape, std::int64_t candidates) {
@@ -147,9 +136,10 @@ MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_
   require(labels && labels.dtype() == DType::i64 && labels.rank() == 3, "mask_targets",
           "labels must be i64 (N, H, W), got ", labels ? name_of(labels.dtype()) : "nothing", " ", labels.shape());
   require(classes >= 1 && classes <= 255, "mask_targets", "classes must be in [1, 255], got ", classes);
-  MaskTargets out{Tensor::empty(labels.shape(), DType::u8, labels.device()), {}};
+  const Tensor host = labels.to(Device{});
+  MaskTargets out{Tensor::empty(labels.shape(), DType::u8), {}};
   const std::int64_t images = labels.size(0), pixels = labels.size(1) * labels.size(2);
-  const std::int64_t* from = labels.data<std::int64_t>();
+  const std::int64_t* from = host.data<std::int64_t>();
   std::uint8_t* to = out.labels.mutable_data<std::uint8_t>();
   out.classes.resize(static_cast<std::size_t>(images));
   parallel_for(images, [&](std::int64_t n) {
@@ -169,6 +159,7 @@ MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_
     for (std::int64_t k = 0; k < classes; ++k)
       if (seen[static_cast<std::size_t>(k)]) out.classes[static_cast<std::size_t>(n)].push_back(k);
   });
+  out.labels = out.labels.to(labels.device());
   return out;
 }
 
@@ -200,20 +191,22 @@ Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, co
   const std::int64_t uncertain = options.uncertain();
   Mask2FormerDecided out;
   out.rows = Matched::ids(matched.rows);
+  const Device device = masks.device();
+  const Tensor rows = out.rows.to(device);
   const Tensor candidates =
-      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates);
+      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates, device);
   const Tensor random =
-      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random);
-  if (forced.chosen)
-    out.chosen = forced.chosen;
-  else
-    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, out.rows, candidates), uncertain);
-  check_chosen(out.chosen, {matched.count(), uncertain}, options.candidates());
-
-  out.points = join_points(candidates, out.chosen, random);
-  out.logits = ops::point_sample(masks, out.rows, out.points);
-  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images), Matched::ids(matched.classes),
-                                       out.points, masks.dtype());
+      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random, device);
+  if (forced.chosen) {
+    check_chosen(forced.chosen.to(Device{}), {matched.count(), uncertain}, options.candidates());
+    out.chosen = forced.chosen.to(device);
+  } else {
+    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, rows, candidates), uncertain);
+  }
+  out.points = ops::concat({ops::gather_rows(candidates, out.chosen), random}, 1);
+  out.logits = ops::point_sample(masks, rows, out.points);
+  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images).to(device),
+                                       Matched::ids(matched.classes).to(device), out.points, masks.dtype());
   out.cost = std::move(matching.cost);
   out.assignment = std::move(matching.assignment);
   out.bad_costs = matching.bad;
@@ -244,7 +237,8 @@ Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const 
   require(prediction.cls && prediction.masks, op, "cls and masks must be given");
   Mask2FormerDecided decided = mask2former_decide(prediction.cls.value(), prediction.masks.value(), targets, options,
                                                   key, first_sample, layer, forced);
-  const Variable logits = point_sample(prediction.masks, decided.rows, decided.points);
+  const Variable logits =
+      point_sample(prediction.masks, decided.rows.to(prediction.masks.value().device()), decided.points);
   return mask2former_losses(prediction.cls, logits, std::move(decided), targets, options, scope);
 }
 

@@ -34,10 +34,11 @@ struct Mask2FormerLossOptions {
 
 // The targets of a micro-batch.
 struct MaskTargets {
-  Tensor labels;                                   // u8 (N, H, W), 255 = none
+  Tensor labels;                                   // u8 (N, H, W), 255 = none; where the masks are
   std::vector<std::vector<std::int64_t>> classes;  // per image those that occur, ascending: target g is classes[n][g]
 };
-// labels i64 (N, H, W): classes in [0, K), K <= 255, or `ignore`. Anything else throws and names value and place.
+// labels i64 (N, H, W): classes in [0, K), K <= 255, or `ignore`. Anything else throws and names value and place. Which
+// classes there are is found on the CPU: labels are best given there. The result's labels are where the argument's are.
 MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_t ignore = 255);
 
 // The divisors of a whole optimiser step. They follow from the label maps alone, before any forward pass: an image
@@ -57,6 +58,9 @@ struct Mask2FormerPrediction {
   Variable cls;    // (N, Q, K + 1) logits
   Variable masks;  // (N, Q, h, w) logits, row-major per query: what matmul(e, mask_features^T) makes
 };
+
+// On a GPU the assignment is read back, to know which masks have a loss: the step waits once for every prediction.
+// assignment and rows are on the CPU, all else with the masks.
 
 // Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1].
 struct Mask2FormerForced {

@@ -1,7 +1,7 @@
 #include "models/heads/mask2former_match.h"
 
 #include <algorithm>
-#include <array>
+#include <span>
 #include <vector>
 
 #include "tensor/error.h"
@@ -9,9 +9,9 @@
 #include "tensor/ops/gemm.h"
 #include "tensor/ops/mask_point_loss.h"
 #include "tensor/ops/point_sample.h"
+#include "tensor/ops/random_points.h"
 #include "tensor/ops/reduce.h"
 #include "tensor/ops/softmax.h"
-#include "tensor/parallel.h"
 
 namespace rein::models {
 namespace {
@@ -24,52 +24,38 @@ Tensor range(std::int64_t begin, std::int64_t end) {
 }
 
 Tensor match_points(std::size_t n, const Mask2FormerLossOptions& options, RandomKey key, std::int64_t image,
-                    std::int64_t layer, const Mask2FormerForced& forced) {
+                    std::int64_t layer, const Mask2FormerForced& forced, Device device) {
   if (!forced.match_points.empty()) {
     require(n < forced.match_points.size() && forced.match_points[n].shape() == Shape{options.points, 2},
             "mask2former_loss", "match points must be ", Shape{options.points, 2}, " for every image; image is ", n);
-    return forced.match_points[n];
+    return forced.match_points[n].to(device);
   }
-  Tensor points = Tensor::empty({options.points, 2}, DType::f32);
-  float* to = points.mutable_data<float>();
-  const RandomKey stream = point_key(key, image, layer, "match");
-  parallel_ranges(options.points, 1 << 11, [&](std::int64_t begin, std::int64_t end) {
-    draw_points(stream, begin, end - begin, to + 2 * begin);
-  });
-  return points;
+  const ops::PointStream stream{point_key(key, image, layer, "match")};
+  return ops::random_points(std::span(&stream, 1), options.points, device).view({options.points, 2});
 }
 
 // All pairs at once by matrix products over the points: with z (Q, P), s = sigmoid(z) and targets g (G, P),
 //   sum_p of g softplus(-z) + (1 - g) softplus(z) = sum_p softplus(z) - (z g^T).
+// The costs go into the image's rows of the fixed slots as well, (Q, K).
 Tensor cost_matrix(const Tensor& cls, const Tensor& masks, std::int64_t n, const MaskTargets& targets,
-                   const Tensor& points, const Mask2FormerLossOptions& options) {
+                   const Tensor& points, const Mask2FormerLossOptions& options, Tensor slots) {
   const auto& classes = targets.classes[static_cast<std::size_t>(n)];
-  const auto count = static_cast<std::int64_t>(classes.size());
-  const std::int64_t queries = masks.size(1), p = points.size(0);
-  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries), points);
-  const Tensor g = ops::sample_label_classes(targets.labels, n, Tensor::from(classes, {count}), points, masks.dtype());
+  const std::int64_t queries = masks.size(1);
+  const Tensor columns = Tensor::from(classes, {static_cast<std::int64_t>(classes.size())}).to(masks.device());
+  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(masks.device()), points);
+  const Tensor g = ops::sample_label_classes(targets.labels, n, columns, points, masks.dtype());
   const ops::MaskCostTerms terms = ops::mask_cost_terms(z);
-  const Tensor zg = ops::matmul(z, g, false, true), sg = ops::matmul(terms.sigmoid, g, false, true);
-  const Tensor g_sum = ops::sum_axis(g, 1);
-  const Tensor probability = ops::softmax(cls.rows(n, n + 1), 1.0);
-
-  Tensor cost = Tensor::empty({queries, count}, DType::f64);
-  double* to = cost.mutable_data<double>();
-  const double* sums = terms.sums.data<double>();
-  dispatch_real("mask2former_loss", masks.dtype(), [&]<class T>() {
-    const T *zg_at = zg.data<T>(), *sg_at = sg.data<T>(), *g_at = g_sum.data<T>(), *prob = probability.data<T>();
-    for (std::int64_t q = 0; q < queries; ++q) {
-      for (std::int64_t k = 0; k < count; ++k, ++to, ++zg_at, ++sg_at) {
-        const std::int64_t column = classes[static_cast<std::size_t>(k)];
-        const double class_cost = -static_cast<double>(prob[q * (options.classes + 1) + column]);
-        const double bce = (sums[2 * q] - static_cast<double>(*zg_at)) / static_cast<double>(p);
-        const double dice =
-            1 - (2 * static_cast<double>(*sg_at) + 1) / (sums[2 * q + 1] + static_cast<double>(g_at[k]) + 1);
-        *to = options.cost_cls * class_cost + options.cost_mask * bce + options.cost_dice * dice;
-      }
-    }
-  });
-  return cost;
+  return ops::mask_costs({.zg = ops::matmul(z, g, false, true),
+                          .sg = ops::matmul(terms.sigmoid, g, false, true),
+                          .g_sum = ops::sum_axis(g, 1),
+                          .probability = ops::softmax(cls.rows(n, n + 1), 1.0),
+                          .sums = terms.sums,
+                          .classes = columns,
+                          .points = points.size(0),
+                          .cls = options.cost_cls,
+                          .mask = options.cost_mask,
+                          .dice = options.cost_dice},
+                         slots);
 }
 
 // A given assignment: as many distinct targets as there can be.
@@ -98,21 +84,6 @@ RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const
       .child(what);
 }
 
-void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points) {
-  const std::array<std::uint32_t, 2> seed{static_cast<std::uint32_t>(key.key()),
-                                          static_cast<std::uint32_t>(key.key() >> 32)};
-  const auto low = static_cast<std::uint32_t>(key.stream()), high = static_cast<std::uint32_t>(key.stream() >> 32);
-  std::array<std::uint32_t, 4> block{};
-  for (std::int64_t i = first; i < first + count; ++i, points += 2) {
-    const auto pair = static_cast<std::uint64_t>(i / 2);
-    if (i % 2 == 0 || i == first)
-      block = philox({static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32), low, high}, seed);
-    const std::size_t half = i % 2 == 0 ? 0 : 2;
-    points[0] = static_cast<float>(block[half] >> 8) * 0x1p-24f;
-    points[1] = static_cast<float>(block[half + 1] >> 8) * 0x1p-24f;
-  }
-}
-
 Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
                        const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const Mask2FormerForced& forced) {
@@ -121,36 +92,33 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
           "assignments must be given for all ", images, " images, got ", forced.assignment.size());
   Matching out;
   // Fixed slots, one per class: what a device solves without knowing how many targets there are.
-  Tensor slot_cost = Tensor::zeros({images, queries, slots}, DType::f64);
+  const Tensor slot_cost = Tensor::zeros({images, queries, slots}, DType::f64, masks.device());
   Tensor present = Tensor::zeros({images, slots}, DType::u8);
   for (std::int64_t n = 0; n < images; ++n) {
     const auto& classes = targets.classes[static_cast<std::size_t>(n)];
-    const auto count = static_cast<std::int64_t>(classes.size());
-    if (count == 0) {
+    if (classes.empty()) {
       out.cost.push_back(Tensor::empty({queries, 0}, DType::f64));
       continue;
     }
-    const Tensor points = match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced);
-    out.cost.push_back(cost_matrix(cls, masks, n, targets, points, options));
-    const double* from = out.cost.back().data<double>();
-    double* to = slot_cost.mutable_data<double>() + n * queries * slots;
-    for (std::int64_t q = 0; q < queries; ++q)
-      for (std::int64_t g = 0; g < count; ++g)
-        to[q * slots + classes[static_cast<std::size_t>(g)]] = from[q * count + g];
+    const Tensor points =
+        match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced, masks.device());
+    out.cost.push_back(
+        cost_matrix(cls, masks, n, targets, points, options, slot_cost.rows(n, n + 1).view({queries, slots})));
     for (const std::int64_t k : classes) present.mutable_data<std::uint8_t>()[n * slots + k] = 1;
   }
-  const ops::Assignment solved = ops::assignment(slot_cost, present);
+  const ops::Assignment solved = ops::assignment(slot_cost, present.to(masks.device()));
+  const Tensor slots_of = solved.slots.to(Device{});
   out.bad = solved.bad;
   for (std::int64_t n = 0; n < images; ++n) {
     const auto& classes = targets.classes[static_cast<std::size_t>(n)];
     if (!forced.assignment.empty()) {
-      const Tensor& given = forced.assignment[static_cast<std::size_t>(n)];
+      const Tensor given = forced.assignment[static_cast<std::size_t>(n)].to(Device{});
       check_assignment(given, queries, static_cast<std::int64_t>(classes.size()));
       out.assignment.push_back(given);
       continue;
     }
     Tensor target = Tensor::empty({queries}, DType::i64);
-    const std::int64_t* slot = solved.slots.data<std::int64_t>() + n * queries;
+    const std::int64_t* slot = slots_of.data<std::int64_t>() + n * queries;
     for (std::int64_t q = 0; q < queries; ++q) {
       const auto found = std::lower_bound(classes.begin(), classes.end(), slot[q]);
       target.mutable_data<std::int64_t>()[q] = slot[q] < 0 ? -1 : found - classes.begin();

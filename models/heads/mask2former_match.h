@@ -18,7 +18,5 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
 
 // The stream of one image's points for one prediction; `what` is "match", "candidates" or "random".
 RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const char* what);
-// Points first .. first + count of a stream, as x, y pairs: 24 bits per coordinate, two points per Philox block.
-void draw_points(RandomKey key, std::int64_t first, std::int64_t count, float* points);
 
 }  // namespace rein::models

@@ -125,6 +125,7 @@ PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, 
   require(features.size() == maps, "pixel_decoder", "needs ", maps, " maps, got ", features.size());
   const std::int64_t n = features[0].size(0), channels = options_.feat_channels;
   const DType dtype = features[0].dtype();
+  const Device device = features[0].value().device();
 
   // Coarse to fine, each with its position: sine plus the level's own vector.
   std::vector<Variable> parts, places;
@@ -139,12 +140,12 @@ PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, 
     levels.push_back({h, w});
     sizes.push_back(h * w);
     const Variable encoding = view(slice(level_encoding_->value, 0, level, level + 1), {channels});
-    places.push_back(add_broadcast(constant(sine_position(h, w, channels, dtype)), encoding));
+    places.push_back(add_broadcast(constant(sine_position(h, w, channels, dtype).to(device)), encoding));
   }
   Variable x = concat(parts, 1);
   const Variable place = concat(places, 0);
   const Variable position = expand(view(place, {1, place.size(0), channels}), n);
-  const Variable reference = constant(reference_points(n, levels, dtype));
+  const Variable reference = constant(reference_points(n, levels, dtype).to(device));
   for (const Layer& layer : layers_) {
     const auto body = [&layer, reference, levels](std::span<const Variable> v) {
       return std::vector{layer(v[0], v[1], reference, levels)};

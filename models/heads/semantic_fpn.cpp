@@ -148,8 +148,9 @@ SegmentationLoss segmentation_loss(const Variable& logits, const Tensor& labels,
           "labels must be (N, H, W) for logits ", logits.shape(), ", got ", labels.shape());
   const Variable full = resize_to(logits, labels.size(1), labels.size(2));
   const std::int64_t pixels = scope.total_pixels > 0 ? scope.total_pixels : labels.count();
-  SegmentationLoss result{cross_entropy(full, labels, static_cast<double>(pixels) + f32_epsilon), {}};
-  const ops::Hits hits = ops::accuracy(full.value(), labels, ignore_label);
+  const Tensor there = labels.to(full.value().device());
+  SegmentationLoss result{cross_entropy(full, there, static_cast<double>(pixels) + f32_epsilon), {}};
+  const ops::Hits hits = ops::accuracy(full.value(), there, ignore_label);
   result.accuracy = {hits.hits, hits.counted};
   return result;
 }

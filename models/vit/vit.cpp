@@ -5,6 +5,7 @@
 
 #include "autograd/checkpoint.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/gather_rows.h"
 #include "autograd/ops/resize.h"
 #include "autograd/ops/shape.h"
 #include "tensor/error.h"
@@ -105,19 +106,22 @@ Variable Vit::positions(std::int64_t h, std::int64_t w) const {
   return constant(cache_.back().rows);
 }
 
-ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, DType dtype) const {
+ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, const Tensor& like) const {
   if (options_.rope.kind == RopeKind::none) return {};
   for (const CachedRope& c : rope_cache_)
-    if (c.h == h && c.w == w && c.table.cos.dtype() == dtype) return c.table;
+    if (c.h == h && c.w == w && c.table.cos.dtype() == like.dtype() && c.table.cos.device() == like.device())
+      return c.table;
   if (rope_cache_.size() >= most_cached) rope_cache_.erase(rope_cache_.begin());
-  rope_cache_.push_back({h, w, rope_table(options_.rope, h, w, options_.dim / options_.heads, dtype)});
+  const ops::RopeTable table = rope_table(options_.rope, h, w, options_.dim / options_.heads, like.dtype());
+  rope_cache_.push_back({h, w, table.to(like.device())});
   return rope_cache_.back().table;
 }
 
-Variable Vit::embed(const Variable& image) const {
+Variable Vit::embed(const Variable& image, const Tensor& visible) const {
   const std::int64_t n = image.size(0), h = image.size(1) / options_.patch, w = image.size(2) / options_.patch;
   Variable patches = patch_embed_(image);
   if (pos_embed_ != nullptr) patches = add_broadcast(patches, positions(h, w));
+  if (visible) patches = gather_rows(patches, visible);
   std::vector<Variable> parts;
   if (cls_token_ != nullptr) {
     const auto times = static_cast<double>(options_.stem.class_token_times);
@@ -147,14 +151,17 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
   require(std::ranges::is_sorted(out) && (out.empty() || (out.front() >= 0 && out.back() < options_.depth)), "vit",
           "out_indices must be ascending and below the depth ", options_.depth);
   require(!wanted.want_final || norm_, "vit", "this model has no final norm");
+  require(!wanted.visible || (wanted.want_final && out.empty() && wanted.adapter == nullptr && !options_.windows &&
+                              options_.rope.kind == RopeKind::none),
+          "vit", "visible patches give the final tokens alone, without adapter, windows and rotary positions");
   const std::int64_t h = image.size(1) / p, w = image.size(2) / p;
   const int end = wanted.want_final || out.empty() ? static_cast<int>(options_.depth) : out.back() + 1;
 
   const std::shared_ptr<const AdapterPass> pass = wanted.adapter ? wanted.adapter->begin(context) : nullptr;
   nn::ForwardContext inside = context;
   inside.training = context.training && !wanted.frozen;
-  TokenState state{embed(image), options_.prefix()};
-  const ops::RopeTable turns = rope(h, w, state.tokens.dtype());
+  TokenState state{embed(image, wanted.visible), options_.prefix()};
+  const ops::RopeTable turns = rope(h, w, state.tokens.value());
   VitOutput output;
   for (int i = 0; i < end; ++i) {
     if (pass) pass->before_block(i, state);
@@ -169,7 +176,10 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
     if (pass) pass->after_block(i, state);
     if (std::ranges::binary_search(out, i)) output.features.push_back(map_of(state, h, w));
   }
-  if (wanted.want_final) output.final_map = (*norm_)(map_of(state, h, w));
+  if (wanted.visible)
+    output.final_tokens = (*norm_)(state.tokens);
+  else if (wanted.want_final)
+    output.final_map = (*norm_)(map_of(state, h, w));
   if (pass) output.queries = pass->queries();
   return output;
 }

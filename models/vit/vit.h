@@ -23,11 +23,14 @@ struct VitForward {
   bool recompute = false;
   bool blocks_trainable = true;  // some parameter inside the blocks, or of a hook there, wants a gradient
   bool frozen = false;           // the blocks run in eval mode; the adapter sees the context as it is
+  // i64 (N, K): the patches that enter the blocks, by their place in the grid; null: all. No maps then, and no adapter.
+  Tensor visible{};
 };
 
 struct VitOutput {
   std::vector<Variable> features;  // per out index (N, h, w, C), after the adapter, without prefix and final norm
   Variable final_map;              // (N, h, w, C), null unless wanted
+  Variable final_tokens;           // in its place with visible patches: (N, prefix + K, C)
   Variable queries;                // of the adapter, null if it gives none
 };
 
@@ -45,8 +48,9 @@ class Vit final : public nn::Module {
  private:
   // The patch rows of the position table for an (h, w) grid: (h*w, C). Cached while pos_embed is a constant.
   Variable positions(std::int64_t h, std::int64_t w) const;
-  ops::RopeTable rope(std::int64_t h, std::int64_t w, DType dtype) const;  // cached; null when the family has none
-  Variable embed(const Variable& image) const;
+  // In the dtype and on the device of `like`; cached. Null when the family has none.
+  ops::RopeTable rope(std::int64_t h, std::int64_t w, const Tensor& like) const;
+  Variable embed(const Variable& image, const Tensor& visible) const;
   Variable map_of(const TokenState& state, std::int64_t h, std::int64_t w) const;
 
   VitOptions options_;

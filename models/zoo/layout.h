@@ -36,6 +36,10 @@ struct NameRule {
   Form form = Form::same;
 };
 
+// What the class token's row of the position table holds: fixed sin-cos tables keep it exactly zero, learned ones do
+// not.
+enum class ClassRow { any, zero, learned };
+
 struct Layout {
   std::string_view family;  // "dinov2"
   std::string_view name;    // "dinov2_hf"
@@ -45,6 +49,8 @@ struct Layout {
   std::vector<std::string_view> marks;     // their names that tell this layout from the others ("#" as 0)
   std::vector<std::string_view> telltale;  // the same, not needed when the user names the family
   std::vector<std::string_view> foreign;   // names that it never has
+  // Where layouts of the same names and shapes differ in this value; asked when no telltale is there.
+  ClassRow class_row = ClassRow::any;
   double eps = 1e-6;
   std::array<double, 3> mean{}, std{};  // of images with values from 0 to 1, R,G,B
   PositionResize resize = PositionResize::bicubic;

@@ -30,7 +30,8 @@ Layout mae_original() {
                   "blocks.0.attn.qkv.bias",
                   "blocks.0.mlp.fc1.weight",
                   "norm.weight"};
-  // timm's classifiers have the same names, and a head.
+  // timm's classifiers have the same names, and a head; without the head, a class token with a learned position.
+  layout.class_row = ClassRow::zero;
   layout.foreign = {"head.weight", "register_tokens", "blocks.0.ls1.gamma", "blocks.0.attn.rel_pos_h",
                     "blocks.0.attn.q_bias"};
   layout.eps = 1e-6;

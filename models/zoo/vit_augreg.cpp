@@ -14,6 +14,7 @@ Layout vit_augreg() {
       .telltale = {"head.weight"},  // MAE's encoder has the same names and shapes without it
       .foreign = {"mask_token", "register_tokens", "blocks.0.ls1.gamma", "blocks.0.attn.rel_pos_h",
                   "blocks.0.attn.q_bias", "decoder_embed.weight"},
+      .class_row = ClassRow::learned,
       .eps = 1e-6,
       .mean = {0.5, 0.5, 0.5},
       .std = {0.5, 0.5, 0.5},

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 
 #include "models/zoo/report.h"
 #include "tensor/error.h"
@@ -21,9 +23,48 @@ bool positions_fit(const nn::TensorSource& theirs, const Layout& layout) {
   return shape[1] >= layout.least_positions && (layout.most_positions == 0 || shape[1] <= layout.most_positions);
 }
 
+// The first row of the position table is zeros; nullopt when there is no such table, or nothing else in it either: a
+// file of names and shapes alone.
+std::optional<bool> class_row_is_zero(const nn::TensorSource& theirs, const Layout& layout) {
+  const std::vector<std::string> table = pieces_of(layout, "pos_embed");
+  if (table.size() != 1 || !theirs.has(table[0])) return std::nullopt;
+  const Shape shape = theirs.shape(table[0]);
+  if (shape.rank() != 3 || shape[1] < 2 || shape.count() == 0) return std::nullopt;
+  const Tensor values = theirs.read(table[0], DType::f32);
+  const std::span<const float> all(values.data<float>(), static_cast<std::size_t>(values.count()));
+  const auto row = static_cast<std::size_t>(shape[2]);
+  const auto zero = [](float v) { return v == 0; };
+  if (!std::ranges::all_of(all.first(row), zero)) return false;
+  if (std::ranges::all_of(all.subspan(row), zero)) return std::nullopt;
+  return true;
+}
+
+bool names_fit(const nn::TensorSource& theirs, const Layout& layout) {
+  return missing_marks(theirs, layout, true).empty() && foreign_names(theirs, layout).empty();
+}
+
+// What tells the layout from others with its marks is there: a name, else a value, else the user's word.
+bool is_told(const nn::TensorSource& theirs, const Layout& layout, bool family_said) {
+  const bool named = missing_marks(theirs, layout, false).empty();
+  if (layout.class_row == ClassRow::any || (named && !layout.telltale.empty())) return named || family_said;
+  const std::optional<bool> zero = class_row_is_zero(theirs, layout);
+  return zero ? *zero == (layout.class_row == ClassRow::zero) : named || family_said;
+}
+
 bool fits(const nn::TensorSource& theirs, const Layout& layout, bool family_said, bool layout_said) {
-  return missing_marks(theirs, layout, family_said).empty() && foreign_names(theirs, layout).empty() &&
-         (layout_said || positions_fit(theirs, layout));
+  return names_fit(theirs, layout) &&
+         (layout_said || (positions_fit(theirs, layout) && is_told(theirs, layout, family_said)));
+}
+
+// A layout has the file's names, but not its values. `other`: one that has both, or null.
+[[noreturn]] void fail_by_value(const nn::TensorSource& theirs, const Layout& asked, const Layout* other) {
+  const bool zero = asked.class_row == ClassRow::zero;
+  const std::string why =
+      concat_text("the class token's row of ", pieces_of(asked, "pos_embed").at(0),
+                  zero ? " is not zero, as it is in " : " is zero, as it never is in ", asked.family);
+  if (other == nullptr) fail_runtime("zoo", theirs.describe(), " has the names of ", asked.name, ", but ", why);
+  fail_runtime("zoo", theirs.describe(), " is ", other->family, " (", other->name, "): ", why, "; ", asked.family,
+               " is asked for");
 }
 
 const Layout& find_layout(const nn::TensorSource& theirs, const std::string& family, const std::string& wanted) {
@@ -34,16 +75,24 @@ const Layout& find_layout(const nn::TensorSource& theirs, const std::string& fam
     if ((family.empty() || layout.family == family) && (wanted.empty() || layout.name == wanted))
       candidates.push_back(&layout);
   }
-  if (candidates.empty() && !wanted.empty())
-    fail_runtime("zoo", "unknown layout \"", wanted, "\"", family.empty() ? "" : " of family " + family);
-  if (candidates.empty())
+  if (!family.empty() && !families.contains(family))
     fail_runtime("zoo", "unknown family \"", family, "\"; known: ", joined({families.begin(), families.end()}, 20));
+  if (candidates.empty()) {
+    std::vector<std::string> known;
+    for (const Layout& layout : layouts())
+      if (family.empty() || layout.family == family) known.emplace_back(layout.name);
+    fail_runtime("zoo", "unknown layout \"", wanted, "\"", family.empty() ? "" : " of family " + family,
+                 "; known: ", joined(known, 20));
+  }
   std::vector<const Layout*> fitting;
   for (const Layout* layout : candidates)
     if (fits(theirs, *layout, !family.empty() || !wanted.empty(), !wanted.empty())) fitting.push_back(layout);
   if (fitting.empty()) {
-    const auto other = std::ranges::find_if(layouts(), [&](const Layout& l) { return fits(theirs, l, false, false); });
-    fail_unrecognised(theirs, candidates, !family.empty(), other == layouts().end() ? nullptr : &*other);
+    const auto found = std::ranges::find_if(layouts(), [&](const Layout& l) { return fits(theirs, l, false, false); });
+    const Layout* other = found == layouts().end() ? nullptr : &*found;
+    for (const Layout* l : candidates)
+      if (names_fit(theirs, *l) && l->class_row != ClassRow::any) fail_by_value(theirs, *l, other);
+    fail_unrecognised(theirs, candidates, !family.empty(), other);
   }
   if (fitting.size() > 1) {
     std::vector<std::string> names;
@@ -95,10 +144,11 @@ VitWindows windows_of(const nn::TensorSource& ours, std::int64_t depth, std::int
 }  // namespace
 
 std::string Recognised::text() const {
-  return concat_text(layout->family, " (", layout->name, "): ", options.depth, " blocks of ", options.dim, ", ",
-                     options.heads, " heads, patch ", options.patch, ", grid ", options.grid_height, "x",
-                     options.grid_width,
-                     options.registers > 0 ? concat_text(", ", options.registers, " registers") : "");
+  return concat_text(
+      layout->family, " (", layout->name, "): ", options.depth, " blocks of ", options.dim, ", ", options.heads,
+      " heads, patch ", options.patch,
+      options.position_table ? concat_text(", grid ", options.grid_height, "x", options.grid_width) : ", any grid",
+      options.registers > 0 ? concat_text(", ", options.registers, " registers") : "");
 }
 
 Recognised recognise(const nn::TensorSource& theirs, const Hints& hints) {

@@ -1,4 +1,5 @@
-// Which model is in a weight file: its family, layout and options, from names and shapes alone.
+// Which model is in a weight file: its family, layout and options, from names and shapes; where these are the same for
+// two families, from one row of values.
 #pragma once
 
 #include <array>
@@ -15,7 +16,7 @@ namespace rein::models::zoo {
 struct Hints {
   std::string family;      // "" : any; "dinov2"; "dinov2-large": another size is refused, too
   std::int64_t heads = 0;  // 0: the layout's rule, which holds for every published size
-  std::string layout{};    // "clip_rein": one of several with the same names; "": the one that fits
+  std::string layout{};    // "clip_rein": one of several with the same names, values not asked; "": the one that fits
 };
 
 struct Recognised {
@@ -30,7 +31,9 @@ struct Recognised {
 // The key under which a converted file's metadata names its layout.
 inline constexpr const char* layout_key = "rein.layout";
 
-// Throws std::runtime_error when the names fit no table: what was found, the nearest layout, and what it lacks.
+// Throws std::runtime_error when the names fit no table: what was found, the nearest layout, and what it lacks; and
+// when the family asked for has the names of the file but not its values. Of the values, at most the position table is
+// read; one of zeros alone (a file of names and shapes) decides nothing.
 Recognised recognise(const nn::TensorSource& theirs, const Hints& hints = {});
 
 // Everything in one: recognised, with a source under our names for nn::bind.

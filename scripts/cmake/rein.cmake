@@ -15,6 +15,7 @@ function(rein_tests name)
   add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/harness/main.cpp)
   target_include_directories(${name} PRIVATE ${REIN_DOCTEST_INCLUDE})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} rein_flags)
+  rein_use_emulated(${name})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   # Tiny loops by the thousand: on a busy machine, threads that spin at every barrier make them twenty times slower.
   set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
@@ -24,12 +25,15 @@ endfunction()
 add_library(rein_flags INTERFACE)
 # -Wrestrict has a known false positive in GCC 12 on std::string.
 # No fast-math, and no contraction of a*b+c behind our back: the same source gives the same bits at every -O level.
-target_compile_options(rein_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas -Wno-restrict -ffp-contract=off)
+target_compile_options(rein_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas -Wno-restrict -ffp-contract=off>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>)
 if(REIN_WERROR)
-  target_compile_options(rein_flags INTERFACE -Werror)
+  target_compile_options(rein_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
 endif()
 if(REIN_SANITIZE)
-  target_compile_options(rein_flags INTERFACE -fsanitize=${REIN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(rein_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${REIN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
   target_link_options(rein_flags INTERFACE -fsanitize=${REIN_SANITIZE})
 endif()
 target_link_libraries(rein_flags INTERFACE OpenMP::OpenMP_CXX)

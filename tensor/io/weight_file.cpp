@@ -1,10 +1,12 @@
 #include "tensor/io/weight_file.h"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <span>
 
 #include "tensor/error.h"
+#include "tensor/io/mapped_file.h"
 #include "tensor/io/pth.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/io/safetensors_shards.h"
@@ -52,8 +54,44 @@ fs::path file_in_folder(const fs::path& folder) {
   constexpr std::array names = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
   for (const char* name : names)
     if (fs::is_regular_file(folder / name)) return folder / name;
+  std::string others;
+  for (const fs::path& file : weight_files_in(folder))
+    others += (others.empty() ? "" : ", ") + file.filename().string();
   fail_runtime("weights", folder.string(),
-               ": this folder has no model.safetensors, model.safetensors.index.json or pytorch_model.bin");
+               ": this folder has no model.safetensors, model.safetensors.index.json or pytorch_model.bin",
+               others.empty() ? "" : "; name one of its files: ", others.substr(0, 400));
+}
+
+// What else people name by mistake; empty when it cannot be told.
+std::string kind_by_mark(std::string_view head) {
+  constexpr std::array<std::pair<std::string_view, const char*>, 8> marks = {{
+      {"\x89PNG", "a PNG picture"},
+      {"\xFF\xD8\xFF", "a JPEG picture"},
+      {"%PDF", "a PDF document"},
+      {"\x1F\x8B", "a gzip archive: unpack it first"},
+      {"\x89HDF", "an HDF5 file (Keras)"},
+      {"GGUF", "a GGUF file (quantised weights)"},
+      {"\x7F"
+       "ELF",
+       "a program"},
+      {"\x93NUMPY", "a NumPy array"},
+  }};
+  for (const auto& [mark, kind] : marks)
+    if (head.starts_with(mark)) return kind;
+  return "";
+}
+
+bool is_text(std::string_view head) {
+  return std::ranges::all_of(
+      head, [](char c) { return c == '\n' || c == '\r' || c == '\t' || static_cast<unsigned char>(c) >= 0x20; });
+}
+
+// Neither its first bytes nor its ending are those of a weight file.
+[[noreturn]] void fail_other_kind(const fs::path& path, std::string_view head, std::string kind) {
+  refuse_wrong_downloads(head, path.string(), "weights");
+  if (kind.empty() && is_text(head)) kind = path.extension() == ".json" ? "a JSON text" : "a text";
+  fail_runtime("weights", path.string(), ": is neither a safetensors nor a PyTorch file",
+               kind.empty() ? "" : "; it looks like ", kind);
 }
 
 }  // namespace
@@ -62,17 +100,33 @@ Tensor WeightFile::tensor(const std::string& name, DType dtype) const {
   return ops::cast(tensor(name), dtype);
 }
 
+std::vector<fs::path> weight_files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string ending = entry.path().extension().string();
+    if ((ending == ".safetensors" || ending == ".pth" || ending == ".pt" || ending == ".bin") &&
+        entry.is_regular_file(error))
+      files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
 std::shared_ptr<const WeightFile> open_weight_file(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return open_weight_file(file_in_folder(path));
-  if (!fs::is_regular_file(path, ignored)) return wrap(SafeTensors::open(path));  // says what is wrong
+  if (path.empty()) fail_runtime("weights", "the file's name is empty");
+  if (!fs::is_regular_file(path, ignored)) map_file(path, "weights");  // says what is wrong
   const std::string head = head_of(path);
   if (PthFile::looks_like(std::as_bytes(std::span(head)))) return PthFile::open(path);
   if (path.string().ends_with(".index.json")) return open_shards(path);
   const std::string ending = path.extension().string();
+  if (const std::string kind = kind_by_mark(head); !kind.empty()) fail_other_kind(path, head, kind);
   // Neither mark: the ending says whose complaint is the more helpful one.
   if (!SafeTensors::looks_like(path) && (ending == ".pth" || ending == ".pt" || ending == ".bin"))
     return PthFile::open(path);
+  if (!head.empty() && ending != ".safetensors" && !SafeTensors::looks_like(path)) fail_other_kind(path, head, "");
   return wrap(SafeTensors::open(path));
 }
 

@@ -44,4 +44,7 @@ class WeightFile {
 // text says what the file is instead, for everything else.
 std::shared_ptr<const WeightFile> open_weight_file(const std::filesystem::path& path);
 
+// Files in a folder (not below it) whose names end in .safetensors, .pth, .pt or .bin; sorted, not opened.
+std::vector<std::filesystem::path> weight_files_in(const std::filesystem::path& folder);
+
 }  // namespace rein

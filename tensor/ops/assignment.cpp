@@ -1,10 +1,9 @@
 #include "tensor/ops/assignment.h"
 
-#include <vector>
-
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/assignment_cpu.h"
-#include "tensor/parallel.h"
+#include "tensor/ops/assignment_cuda.h"
 
 namespace rein::ops {
 
@@ -15,16 +14,14 @@ Assignment assignment(const Tensor& cost, const Tensor& present) {
   require(present && present.dtype() == DType::u8 && present.shape() == Shape{images, slots}, "assignment",
           "present must be u8 ", Shape{images, slots}, ", got ", present ? name_of(present.dtype()) : "nothing", " ",
           present.shape(), "; cost is ", cost.shape());
+  require(present.device() == cost.device(), "assignment", "cost and present must be on one device, got ",
+          cost.device().text(), " and ", present.device().text());
   Assignment out{Tensor::empty({images, queries}, DType::i64, cost.device())};
-  std::vector<std::int64_t> bad(static_cast<std::size_t>(images));
-  const double* costs = cost.data<double>();
-  const std::uint8_t* there = present.data<std::uint8_t>();
-  std::int64_t* to = out.slots.mutable_data<std::int64_t>();
-  parallel_for(images, [&](std::int64_t n) {
-    bad[static_cast<std::size_t>(n)] =
-        cpu::assign(costs + n * queries * slots, there + n * slots, queries, slots, to + n * queries);
-  });
-  for (const std::int64_t count : bad) out.bad += count;
+  Tensor bad = Tensor::empty({images}, DType::i64, cost.device());
+  REIN_ON_DEVICE(cost.device(), assign(cost.data<double>(), present.data<std::uint8_t>(), images, queries, slots,
+                                       out.slots.mutable_data<std::int64_t>(), bad.mutable_data<std::int64_t>()));
+  const Tensor counts = bad.to(Device{});
+  for (const std::int64_t count : counts.values<std::int64_t>()) out.bad += count;
   return out;
 }
 

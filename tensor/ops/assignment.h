@@ -18,6 +18,7 @@ struct Assignment {
 
 // cost f64 (N, Q, K); present u8 (N, K): slot k of image n takes part. Absent slots are not read. Bad elements are
 // replaced: NaN and +inf by L, -inf by -L, where L = 1e6 times the largest finite magnitude (at least 1).
+// On a GPU this waits for the count of bad elements.
 Assignment assignment(const Tensor& cost, const Tensor& present);
 
 }  // namespace rein::ops

@@ -11,6 +11,8 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/parallel.h"
+
 namespace rein::ops::cpu {
 namespace {
 
@@ -85,10 +87,9 @@ class Solver {
   std::vector<std::uint8_t> settled_;
 };
 
-}  // namespace
-
-std::int64_t assign(const double* cost, const std::uint8_t* present, std::int64_t queries, std::int64_t slots,
-                    std::int64_t* slot_of) {
+// One image; returns how many elements were bad.
+std::int64_t assign_image(const double* cost, const std::uint8_t* present, std::int64_t queries, std::int64_t slots,
+                          std::int64_t* slot_of) {
   std::fill_n(slot_of, queries, std::int64_t{-1});
   std::vector<std::int64_t> targets;
   for (std::int64_t k = 0; k < slots; ++k)
@@ -126,6 +127,15 @@ std::int64_t assign(const double* cost, const std::uint8_t* present, std::int64_
       slot_of[row] = targets[at(column_of[row])];
   }
   return bad;
+}
+
+}  // namespace
+
+void assign(const double* cost, const std::uint8_t* present, std::int64_t images, std::int64_t queries,
+            std::int64_t slots, std::int64_t* slot_of, std::int64_t* bad) {
+  parallel_for(images, [&](std::int64_t n) {
+    bad[n] = assign_image(cost + n * queries * slots, present + n * slots, queries, slots, slot_of + n * queries);
+  });
 }
 
 }  // namespace rein::ops::cpu

@@ -5,9 +5,9 @@
 
 namespace rein::ops::cpu {
 
-// One image: cost (queries, slots), present (slots) -> slot_of (queries), -1 = none. Returns how many elements were
-// bad.
-std::int64_t assign(const double* cost, const std::uint8_t* present, std::int64_t queries, std::int64_t slots,
-                    std::int64_t* slot_of);
+// cost (images, queries, slots), present (images, slots) -> slot_of (images, queries), -1 = none, and bad (images): how
+// many elements were bad.
+void assign(const double* cost, const std::uint8_t* present, std::int64_t images, std::int64_t queries,
+            std::int64_t slots, std::int64_t* slot_of, std::int64_t* bad);
 
 }  // namespace rein::ops::cpu

@@ -3,8 +3,10 @@
 // The Lq x Lk matrix is never formed: blocks of queries meet the keys in scratch memory of the size of a cache, and
 // backward recomputes the probabilities from the log-sum-exp. Gradients are sums in a fixed order: the same bits for
 // any number of threads. Numerics: f32 or f64, accumulations in the same type, max subtraction. NaN propagates to what
-// it touches. A query with all keys blocked has no softmax: its output is NaN. REIN_KERNEL=attention:reference takes
-// the plain loops of attention_reference.cpp, which do form the matrix.
+// it touches. A query with all keys blocked has no softmax: its output is NaN. On CUDA q, k and v may be bf16, as out
+// and the gradients then are: products of tensor cores with f32 sums, heads of at most 128 columns, no relative
+// positions; probabilities are rounded to bf16 before they meet values. REIN_KERNEL=attention:reference takes the plain
+// loops of attention_reference.cpp, which do form the matrix (on the CPU).
 #pragma once
 
 #include "tensor/rows.h"
@@ -24,7 +26,7 @@ struct AttentionOptions {
 
 struct AttentionOut {
   Tensor out;          // (N, Lq, heads * dv)
-  Tensor log_sum_exp;  // (N, heads, Lq), of the scaled logits
+  Tensor log_sum_exp;  // (N, heads, Lq), of the scaled logits; f32 when out is bf16
 };
 
 // q: N x (Lq, heads * d), k: N x (Lk, heads * d), v: N x (Lk, heads * dv), each a column range of any tensor (a packed

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "tensor/cpu_features.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/conv2d_cpu.h"
+#include "tensor/ops/conv2d_cuda.h"
 #include "tensor/ops/conv2d_winograd_cpu.h"
 #include "tensor/ops/linear.h"
 
@@ -49,10 +51,17 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
           name_of(weight.dtype()));
   require(!bias || (bias.shape() == Shape{s.out} && bias.dtype() == x.dtype()), "conv2d", "bias must have shape ",
           Shape{s.out}, " ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()));
-  Tensor y = Tensor::empty({s.batch, s.out_height, s.out_width, s.out}, x.dtype());
+  require(weight.device() == x.device() && (!bias || bias.device() == x.device()), "conv2d",
+          "x, weight and bias must be on one device, got ", x.device().text(), " and ", weight.device().text());
+  Tensor y = Tensor::empty({s.batch, s.out_height, s.out_width, s.out}, x.dtype(), x.device());
   dispatch_real("conv2d", x.dtype(), [&]<class T>() {
-    const auto run = by_winograd(s) ? cpu::conv2d_winograd<T> : cpu::conv2d<T>;
-    run(x.data<T>(), weight.data<T>(), bias ? bias.data<T>() : nullptr, s, y.mutable_data<T>());
+    const auto run = [&](const auto& kernel) {
+      kernel(x.data<T>(), weight.data<T>(), bias ? bias.data<T>() : nullptr, s, y.mutable_data<T>());
+    };
+    if constexpr (rein::cuda::built) {
+      if (x.device().is_cuda()) return run(cuda::conv2d<T>);
+    }
+    by_winograd(s) ? run(cpu::conv2d_winograd<T>) : run(cpu::conv2d<T>);
   });
   return y;
 }
@@ -69,15 +78,23 @@ Conv2dGrads conv2d_backward(const Tensor& grad_out, const Tensor& x, const Tenso
   require(!wants.x || (weight && weight.shape() == weight_shape && weight.dtype() == grad_out.dtype()),
           "conv2d_backward", "the gradient of x needs weight ", weight_shape, " ", name_of(grad_out.dtype()), ", got ",
           weight.shape(), " ", name_of(weight.dtype()));
+  const Device device = grad_out.device();
+  require((!wants.weight || x.device() == device) && (!wants.x || weight.device() == device), "conv2d_backward",
+          "grad_out, x and weight must be on one device, got ", device.text(), ", ", x.device().text(), " and ",
+          weight.device().text());
   Conv2dGrads grads;
-  if (wants.x) grads.x = Tensor::empty(x_shape, grad_out.dtype());
-  if (wants.weight) grads.weight = Tensor::empty(weight_shape, grad_out.dtype());
+  if (wants.x) grads.x = Tensor::empty(x_shape, grad_out.dtype(), device);
+  if (wants.weight) grads.weight = Tensor::empty(weight_shape, grad_out.dtype(), device);
   dispatch_real("conv2d", grad_out.dtype(), [&]<class T>() {
-    const bool winograd = by_winograd(s);
-    const auto run_x = winograd ? cpu::conv2d_winograd_grad_x<T> : cpu::conv2d_grad_x<T>;
-    const auto run_weight = winograd ? cpu::conv2d_winograd_grad_weight<T> : cpu::conv2d_grad_weight<T>;
-    if (wants.x) run_x(grad_out.data<T>(), weight.data<T>(), s, grads.x.mutable_data<T>());
-    if (wants.weight) run_weight(grad_out.data<T>(), x.data<T>(), s, grads.weight.mutable_data<T>());
+    const auto run = [&](const auto& for_x, const auto& for_weight) {
+      if (wants.x) for_x(grad_out.data<T>(), weight.data<T>(), s, grads.x.mutable_data<T>());
+      if (wants.weight) for_weight(grad_out.data<T>(), x.data<T>(), s, grads.weight.mutable_data<T>());
+    };
+    if constexpr (rein::cuda::built) {
+      if (device.is_cuda()) return run(cuda::conv2d_grad_x<T>, cuda::conv2d_grad_weight<T>);
+    }
+    by_winograd(s) ? run(cpu::conv2d_winograd_grad_x<T>, cpu::conv2d_winograd_grad_weight<T>)
+                   : run(cpu::conv2d_grad_x<T>, cpu::conv2d_grad_weight<T>);
   });
   if (wants.bias) grads.bias = column_sums(grad_out);
   return grads;

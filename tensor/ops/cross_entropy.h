@@ -3,6 +3,8 @@
 // Equal PyTorch call: cross_entropy(logits, labels, reduction="sum", ignore_index=ignore) / divisor.
 // Numerics: the row's maximum is subtracted; losses of rows are added in double, in order, so the result does not
 // depend on the number of threads. Rows that are ignored are not read. NaN propagates.
+// Labels on a GPU are not checked, because reading them back would stop the step: one outside of its range makes the
+// loss and its row's gradient NaN.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -28,6 +30,7 @@ struct Hits {
   std::int64_t hits = 0;     // rows whose argmax is their label
   std::int64_t counted = 0;  // rows that are not ignored
 };
+// On a GPU this waits for the counts.
 Hits accuracy(const Tensor& logits, const Tensor& labels, std::int64_t ignore);
 
 }  // namespace rein::ops

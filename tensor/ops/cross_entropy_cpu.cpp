@@ -172,8 +172,8 @@ std::int64_t first_bad_label(const std::int64_t* labels, std::int64_t rows, std:
 }
 
 template <class T>
-double cross_entropy(const T* logits, const std::int64_t* labels, std::int64_t rows, std::int64_t classes,
-                     std::int64_t ignore, T* log_sum) {
+void cross_entropy(const T* logits, const std::int64_t* labels, std::int64_t rows, std::int64_t classes,
+                   std::int64_t ignore, double divisor, T* log_sum, T* loss) {
   const std::int64_t per_range = rows_per_range(classes);
   std::vector<double> losses(static_cast<std::size_t>(ranges(rows, per_range)));
   const auto kernel = REIN_KERNEL_OF(T, forward_rows);
@@ -181,14 +181,16 @@ double cross_entropy(const T* logits, const std::int64_t* labels, std::int64_t r
     losses[static_cast<std::size_t>(begin / per_range)] =
         kernel(logits + begin * classes, labels + begin, end - begin, classes, ignore, log_sum + begin);
   });
-  double loss = 0;
-  for (const double part : losses) loss += part;
-  return loss;
+  double sum = 0;
+  for (const double part : losses) sum += part;
+  *loss = static_cast<T>(sum / divisor);
 }
 
 template <class T>
-void cross_entropy_backward(const T* logits, const std::int64_t* labels, const T* log_sum, std::int64_t rows,
-                            std::int64_t classes, std::int64_t ignore, T scale, T* grad_logits) {
+void cross_entropy_backward(const T* grad_out, const T* logits, const std::int64_t* labels, const T* log_sum,
+                            std::int64_t rows, std::int64_t classes, std::int64_t ignore, double divisor,
+                            T* grad_logits) {
+  const T scale = static_cast<T>(static_cast<double>(*grad_out) / divisor);
   const auto kernel = REIN_KERNEL_OF(T, backward_rows);
   parallel_ranges(rows, rows_per_range(classes), [&](std::int64_t begin, std::int64_t end) {
     kernel(logits + begin * classes, labels + begin, log_sum + begin, end - begin, classes, ignore, scale,
@@ -207,8 +209,8 @@ void argmax_last(const T* logits, std::int64_t rows, std::int64_t classes, Id* i
 }
 
 template <class T>
-std::int64_t count_hits(const T* logits, const std::int64_t* labels, std::int64_t rows, std::int64_t classes,
-                        std::int64_t ignore, std::int64_t* counted) {
+void count_hits(const T* logits, const std::int64_t* labels, std::int64_t rows, std::int64_t classes,
+                std::int64_t ignore, std::int64_t* counts) {
   const std::int64_t per_range = rows_per_range(classes), parts = ranges(rows, per_range);
   std::vector<std::int64_t> hits(static_cast<std::size_t>(parts)), seen(static_cast<std::size_t>(parts));
   const auto kernel = REIN_KERNEL_OF(T, argmax_rows);
@@ -223,23 +225,21 @@ std::int64_t count_hits(const T* logits, const std::int64_t* labels, std::int64_
     hits[static_cast<std::size_t>(begin / per_range)] = h;
     seen[static_cast<std::size_t>(begin / per_range)] = s;
   });
-  std::int64_t total = 0;
-  *counted = 0;
+  counts[0] = counts[1] = 0;
   for (std::size_t i = 0; i < hits.size(); ++i) {
-    total += hits[i];
-    *counted += seen[i];
+    counts[0] += hits[i];
+    counts[1] += seen[i];
   }
-  return total;
 }
 
-#define REIN_INSTANTIATE(T)                                                                                   \
-  template double cross_entropy(const T*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t, T*); \
-  template void cross_entropy_backward(const T*, const std::int64_t*, const T*, std::int64_t, std::int64_t,   \
-                                       std::int64_t, T, T*);                                                  \
-  template void argmax_last(const T*, std::int64_t, std::int64_t, std::int64_t*);                             \
-  template void argmax_last(const T*, std::int64_t, std::int64_t, std::uint8_t*);                             \
-  template std::int64_t count_hits(const T*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t,   \
-                                   std::int64_t*);
+#define REIN_INSTANTIATE(T)                                                                                           \
+  template void cross_entropy(const T*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t, double, T*,    \
+                              T*);                                                                                    \
+  template void cross_entropy_backward(const T*, const T*, const std::int64_t*, const T*, std::int64_t, std::int64_t, \
+                                       std::int64_t, double, T*);                                                     \
+  template void argmax_last(const T*, std::int64_t, std::int64_t, std::int64_t*);                                     \
+  template void argmax_last(const T*, std::int64_t, std::int64_t, std::uint8_t*);                                     \
+  template void count_hits(const T*, const std::int64_t*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)
 #undef REIN_INSTANTIATE

@@ -1,7 +1,9 @@
 #include "tensor/ops/dropout.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/dropout_cpu.h"
+#include "tensor/ops/dropout_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -30,11 +32,8 @@ Tensor dropout(const Tensor& x, const DropoutMask& mask) {
   if (x.count() == 0) return y;
   const std::int64_t samples = x.size(0), size = x.count() / samples;
   dispatch_real("dropout", x.dtype(), [&]<class T>() {
-    for (std::int64_t n = 0; n < samples; ++n) {
-      const RandomKey key = mask.key.child(static_cast<std::uint64_t>(mask.first_sample + n));
-      cpu::dropout<T>(x.data<T>() + n * size, key, mask.p, size, period_of(mask.unit, x, size),
-                      y.mutable_data<T>() + n * size);
-    }
+    REIN_ON_DEVICE(x.device(), dropout<T>(x.data<T>(), mask.key, mask.first_sample, mask.p, samples, size,
+                                          period_of(mask.unit, x, size), y.mutable_data<T>()));
   });
   return y;
 }

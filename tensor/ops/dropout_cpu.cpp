@@ -6,9 +6,10 @@
 #include "tensor/parallel.h"
 
 namespace rein::ops::cpu {
+namespace {
 
 template <class T>
-void dropout(const T* x, RandomKey sample_key, double p, std::int64_t count, std::int64_t period, T* y) {
+void drop_sample(const T* x, RandomKey sample_key, double p, std::int64_t count, std::int64_t period, T* y) {
   const T kept = static_cast<T>(1.0 / (1.0 - p));
   if (period == count) {
     parallel_ranges(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -27,7 +28,19 @@ void dropout(const T* x, RandomKey sample_key, double p, std::int64_t count, std
   });
 }
 
-template void dropout(const float*, RandomKey, double, std::int64_t, std::int64_t, float*);
-template void dropout(const double*, RandomKey, double, std::int64_t, std::int64_t, double*);
+}  // namespace
+
+template <class T>
+void dropout(const T* x, RandomKey key, std::int64_t first_sample, double p, std::int64_t samples, std::int64_t count,
+             std::int64_t period, T* y) {
+  for (std::int64_t n = 0; n < samples; ++n) {
+    const RandomKey sample_key = key.child(static_cast<std::uint64_t>(first_sample + n));
+    drop_sample(x + n * count, sample_key, p, count, period, y + n * count);
+  }
+}
+
+template void dropout(const float*, RandomKey, std::int64_t, double, std::int64_t, std::int64_t, std::int64_t, float*);
+template void dropout(const double*, RandomKey, std::int64_t, double, std::int64_t, std::int64_t, std::int64_t,
+                      double*);
 
 }  // namespace rein::ops::cpu

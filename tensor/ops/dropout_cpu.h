@@ -7,9 +7,10 @@
 
 namespace rein::ops::cpu {
 
-// One sample of `count` elements. `period`: unit of element i is i % period (its size: each element; the channels: each
-// channel; 1: all together).
+// x (samples, count). Sample n's key is key.child(first_sample + n). `period`: unit of element i of a sample is
+// i % period (count: each element; the channels: each channel; 1: all together).
 template <class T>
-void dropout(const T* x, RandomKey sample_key, double p, std::int64_t count, std::int64_t period, T* y);
+void dropout(const T* x, RandomKey key, std::int64_t first_sample, double p, std::int64_t samples, std::int64_t count,
+             std::int64_t period, T* y);
 
 }  // namespace rein::ops::cpu

@@ -1,7 +1,9 @@
 #include "tensor/ops/elementwise.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise_cpu.h"
+#include "tensor/ops/elementwise_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -10,6 +12,8 @@ void check_same(const char* op, const Tensor& a, const Tensor& b) {
   require(a && b, op, "needs two tensors");
   require(a.shape() == b.shape() && a.dtype() == b.dtype(), op, "operands must have one shape and dtype, got ",
           a.shape(), " ", rein::name_of(a.dtype()), " and ", b.shape(), " ", rein::name_of(b.dtype()));
+  require(a.device() == b.device(), op, "operands must be on one device, got ", a.device().text(), " and ",
+          b.device().text());
 }
 
 // How many rows of b's elements x holds.
@@ -27,8 +31,9 @@ std::int64_t leading_rows(const char* op, const Tensor& x, const Shape& b) {
 Tensor binary(const char* op, cpu::Binary function, const Tensor& a, const Tensor& b) {
   check_same(op, a, b);
   Tensor y = Tensor::empty_like(a);
-  dispatch_real(op, a.dtype(),
-                [&]<class T>() { cpu::binary<T>(function, a.data<T>(), b.data<T>(), a.count(), y.mutable_data<T>()); });
+  dispatch_real(op, a.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(a.device(), binary<T>(function, a.data<T>(), b.data<T>(), a.count(), y.mutable_data<T>()));
+  });
   return y;
 }
 
@@ -37,9 +42,11 @@ Tensor broadcast(const char* op, cpu::Binary function, const Tensor& x, const Te
   const std::int64_t rows = leading_rows(op, x, b.shape());
   require(x.dtype() == b.dtype(), op, "operands must have one dtype, got ", rein::name_of(x.dtype()), " and ",
           rein::name_of(b.dtype()));
+  require(x.device() == b.device(), op, "operands must be on one device, got ", x.device().text(), " and ",
+          b.device().text());
   Tensor y = Tensor::empty_like(x);
   dispatch_real(op, x.dtype(), [&]<class T>() {
-    cpu::broadcast<T>(function, x.data<T>(), b.data<T>(), rows, b.count(), y.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(), broadcast<T>(function, x.data<T>(), b.data<T>(), rows, b.count(), y.mutable_data<T>()));
   });
   return y;
 }
@@ -67,8 +74,9 @@ const char* name_of(Unary function) {
 Tensor unary(Unary function, const Tensor& x) {
   require(static_cast<bool>(x), name_of(function), "needs a tensor");
   Tensor y = Tensor::empty_like(x);
-  dispatch_real(name_of(function), x.dtype(),
-                [&]<class T>() { cpu::unary<T>(function, x.data<T>(), x.count(), y.mutable_data<T>()); });
+  dispatch_real(name_of(function), x.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(x.device(), unary<T>(function, x.data<T>(), x.count(), y.mutable_data<T>()));
+  });
   return y;
 }
 
@@ -76,13 +84,21 @@ Tensor unary_backward(Unary function, const Tensor& grad_out, const Tensor& x) {
   check_same(name_of(function), grad_out, x);
   Tensor grad_x = Tensor::empty_like(x);
   dispatch_real(name_of(function), x.dtype(), [&]<class T>() {
-    cpu::unary_backward<T>(function, grad_out.data<T>(), x.data<T>(), x.count(), grad_x.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(),
+                   unary_backward<T>(function, grad_out.data<T>(), x.data<T>(), x.count(), grad_x.mutable_data<T>()));
   });
   return grad_x;
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {
   return binary("add", cpu::Binary::add, a, b);
+}
+void add_into(const Tensor& a, const Tensor& b, Tensor& out) {
+  check_same("add_into", a, b);
+  check_same("add_into", a, out);
+  dispatch_real("add_into", a.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(a.device(), add_into<T>(a.data<T>(), b.data<T>(), a.count(), out.mutable_data<T>()));
+  });
 }
 Tensor sub(const Tensor& a, const Tensor& b) {
   return binary("sub", cpu::Binary::sub, a, b);
@@ -94,8 +110,9 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 Tensor scale(const Tensor& x, double factor) {
   require(static_cast<bool>(x), "scale", "needs a tensor");
   Tensor y = Tensor::empty_like(x);
-  dispatch_real("scale", x.dtype(),
-                [&]<class T>() { cpu::scale<T>(x.data<T>(), static_cast<T>(factor), x.count(), y.mutable_data<T>()); });
+  dispatch_real("scale", x.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(x.device(), scale<T>(x.data<T>(), static_cast<T>(factor), x.count(), y.mutable_data<T>()));
+  });
   return y;
 }
 
@@ -108,9 +125,9 @@ Tensor mul_broadcast(const Tensor& x, const Tensor& b) {
 
 Tensor sum_leading(const Tensor& grad, const Shape& shape) {
   const std::int64_t rows = leading_rows("sum_leading", grad, shape);
-  Tensor out = Tensor::empty(shape, grad.dtype());
+  Tensor out = Tensor::empty(shape, grad.dtype(), grad.device());
   dispatch_real("sum_leading", grad.dtype(), [&]<class T>() {
-    cpu::sum_rows<T>(grad.data<T>(), nullptr, rows, shape.count(), out.mutable_data<T>());
+    REIN_ON_DEVICE(grad.device(), sum_rows<T>(grad.data<T>(), nullptr, rows, shape.count(), out.mutable_data<T>()));
   });
   return out;
 }
@@ -118,9 +135,9 @@ Tensor sum_leading(const Tensor& grad, const Shape& shape) {
 Tensor mul_sum_leading(const Tensor& grad, const Tensor& x, const Shape& shape) {
   check_same("mul_sum_leading", grad, x);
   const std::int64_t rows = leading_rows("mul_sum_leading", grad, shape);
-  Tensor out = Tensor::empty(shape, grad.dtype());
+  Tensor out = Tensor::empty(shape, grad.dtype(), grad.device());
   dispatch_real("mul_sum_leading", grad.dtype(), [&]<class T>() {
-    cpu::sum_rows<T>(grad.data<T>(), x.data<T>(), rows, shape.count(), out.mutable_data<T>());
+    REIN_ON_DEVICE(grad.device(), sum_rows<T>(grad.data<T>(), x.data<T>(), rows, shape.count(), out.mutable_data<T>()));
   });
   return out;
 }

@@ -23,7 +23,8 @@ Tensor unary_backward(Unary function, const Tensor& grad_out, const Tensor& x);
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
-Tensor scale(const Tensor& x, double factor);  // factor is rounded to x's dtype first
+void add_into(const Tensor& a, const Tensor& b, Tensor& out);  // out like a and b; it may be one of them
+Tensor scale(const Tensor& x, double factor);                  // factor is rounded to x's dtype first
 
 // b's shape equals the last dimensions of x: (N, L, C) with (L, C) or (C).
 Tensor add_broadcast(const Tensor& x, const Tensor& b);

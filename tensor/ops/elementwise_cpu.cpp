@@ -157,6 +157,13 @@ void binary(Binary function, const T* a, const T* b, std::int64_t count, T* y) {
 }
 
 template <class T>
+void add_into(const T* a, const T* b, std::int64_t count, T* y) {
+  ranges(count, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = a[i] + b[i];
+  });
+}
+
+template <class T>
 void scale(const T* x, T factor, std::int64_t count, T* y) {
   const auto kernel = REIN_KERNEL_OF(T, scale);
   ranges(count, [&](std::int64_t begin, std::int64_t end) { kernel(x + begin, factor, end - begin, y + begin); });
@@ -205,6 +212,7 @@ void sum_rows(const T* a, const T* b, std::int64_t rows, std::int64_t cols, T* o
   template void unary(Unary, const T*, std::int64_t, T*);                              \
   template void unary_backward(Unary, const T*, const T*, std::int64_t, T*);           \
   template void binary(Binary, const T*, const T*, std::int64_t, T*);                  \
+  template void add_into(const T*, const T*, std::int64_t, T*);                        \
   template void scale(const T*, T, std::int64_t, T*);                                  \
   template void broadcast(Binary, const T*, const T*, std::int64_t, std::int64_t, T*); \
   template void sum_rows(const T*, const T*, std::int64_t, std::int64_t, T*);

@@ -15,6 +15,9 @@ template <class T>
 void unary_backward(Unary function, const T* grad_out, const T* x, std::int64_t count, T* grad_x);
 template <class T>
 void binary(Binary function, const T* a, const T* b, std::int64_t count, T* y);
+// y may be a or b.
+template <class T>
+void add_into(const T* a, const T* b, std::int64_t count, T* y);
 template <class T>
 void scale(const T* x, T factor, std::int64_t count, T* y);
 // x and y (rows, cols), b (cols).

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/gemm_cpu.h"
+#include "tensor/ops/gemm_cuda.h"
 #include "tensor/parallel.h"
 
 namespace rein::ops {
@@ -55,8 +57,24 @@ void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows&
   if (bias && (bias.shape() != Shape{c.cols} || bias.dtype() != c.dtype()))
     fail("gemm", "bias must have shape ", Shape{c.cols}, " ", name_of(c.dtype()), ", got ", bias.shape(), " ",
          name_of(bias.dtype()), all());
-  require(a.device().is_cpu() && b.device().is_cpu() && c.device().is_cpu(), "gemm", "no kernel for device ",
+  require(a.device() == c.device() && b.device() == c.device() && (!bias || bias.device() == c.device()), "gemm",
+          "a, b, c and bias must be on one device, got ", a.device().text(), ", ", b.device().text(), ", ",
           c.device().text());
+}
+
+template <class T>
+void run_cuda(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c, Write write, const Tensor& bias,
+              double alpha) {
+  const Operand left = operand(a, trans_a), right = operand(b, trans_b);
+  cuda::GemmProblem<T> p;
+  p.a = a.data<T>(), p.b = b.data<T>(), p.c = c.mutable_data<T>();
+  p.bias = bias ? bias.data<T>() : nullptr;
+  p.m = c.rows, p.n = c.cols, p.k = left.cols, p.batches = c.batches;
+  p.a_pitch = a.row_pitch, p.b_pitch = b.row_pitch, p.c_pitch = c.row_pitch;
+  p.a_batch = left.shared ? 0 : a.batch_pitch, p.b_batch = right.shared ? 0 : b.batch_pitch, p.c_batch = c.batch_pitch;
+  p.trans_a = trans_a, p.trans_b = trans_b, p.add = write == Write::add;
+  p.alpha = static_cast<T>(alpha);
+  if constexpr (rein::cuda::built) cuda::gemm<T>(p);
 }
 
 template <class T>
@@ -121,7 +139,10 @@ void gemm_summed(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, c
 void gemm(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows c, Write write, const Tensor& bias,
           double alpha) {
   check(a, trans_a, b, trans_b, c, bias);
-  dispatch_real("gemm", c.dtype(), [&]<class T>() { run<T>(a, trans_a, b, trans_b, c, write, bias, alpha); });
+  dispatch_real("gemm", c.dtype(), [&]<class T>() {
+    c.device().is_cuda() ? run_cuda<T>(a, trans_a, b, trans_b, c, write, bias, alpha)
+                         : run<T>(a, trans_a, b, trans_b, c, write, bias, alpha);
+  });
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
@@ -135,7 +156,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   const std::int64_t a_depth = a.size(trans_a ? -2 : -1), b_depth = b.size(trans_b ? -1 : -2);
   require(a_depth == b_depth, "matmul", "a must have as many columns as b has rows, got ", a_depth, " and ", b_depth,
           "; a is ", a.shape(), trans_a ? " transposed" : "", ", b is ", b.shape(), trans_b ? " transposed" : "");
-  const Tensor out = Tensor::empty(batched ? Shape{batches, rows, cols} : Shape{rows, cols}, a.dtype());
+  const Tensor out = Tensor::empty(batched ? Shape{batches, rows, cols} : Shape{rows, cols}, a.dtype(), a.device());
   gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite);
   return out;
 }
@@ -146,14 +167,14 @@ MatmulGrads matmul_backward(const Tensor& grad_out, const Tensor& a, const Tenso
           "needs grad_out, b for the gradient of a, and a for that of b");
   MatmulGrads grads;
   if (want_a) {  // a: grad_out op(b)^T, or its transpose op(b) grad_out^T when a is stored transposed
-    grads.a = Tensor::empty(a_shape, grad_out.dtype());
+    grads.a = Tensor::empty(a_shape, grad_out.dtype(), grad_out.device());
     if (trans_a)
       gemm_summed(b, trans_b, grad_out, true, grads.a);
     else
       gemm_summed(grad_out, false, b, !trans_b, grads.a);
   }
   if (want_b) {  // b: op(a)^T grad_out, or grad_out^T op(a)
-    grads.b = Tensor::empty(b_shape, grad_out.dtype());
+    grads.b = Tensor::empty(b_shape, grad_out.dtype(), grad_out.device());
     if (trans_b)
       gemm_summed(grad_out, true, a, trans_a, grads.b);
     else

@@ -1,6 +1,8 @@
 #include "tensor/ops/linear.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
+#include "tensor/ops/elementwise_cuda.h"
 #include "tensor/ops/gemm.h"
 #include "tensor/ops/gemm_bf16.h"
 #include "tensor/ops/gemm_cpu.h"
@@ -30,7 +32,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Shape expected{weight.size(0)};
   require(!bias || (bias.shape() == expected && bias.dtype() == x.dtype()), "linear", "bias must have shape ", expected,
           " ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()), "; x is ", x.shape());
-  const Tensor y = Tensor::empty(x.shape().with(-1, weight.size(0)), x.dtype());
+  const Tensor y = Tensor::empty(x.shape().with(-1, weight.size(0)), x.dtype(), x.device());
   if (rounded(x, weight))
     gemm_bf16(flat_rows_of(x), rows_of(weight), true, flat_rows_of(y), bias);
   else
@@ -44,7 +46,7 @@ LinearGrads linear_backward(const Tensor& grad_out, const Tensor& x, const Tenso
   LinearGrads grads;
   if (wants.x) {
     check_weight(grad_out, weight, 0, "grad_out");
-    grads.x = Tensor::empty(grad_out.shape().with(-1, weight.size(1)), grad_out.dtype());
+    grads.x = Tensor::empty(grad_out.shape().with(-1, weight.size(1)), grad_out.dtype(), grad_out.device());
     if (rounded(grad_out, weight))
       gemm_bf16(flat_rows_of(grad_out), rows_of(weight), false, flat_rows_of(grads.x));
     else
@@ -55,7 +57,7 @@ LinearGrads linear_backward(const Tensor& grad_out, const Tensor& x, const Tenso
                 x.dtype() == grad_out.dtype(),
             "linear_backward", "x must have the leading sizes and dtype of grad_out ", grad_out.shape(), " ",
             name_of(grad_out.dtype()), ", got ", x.shape(), " ", name_of(x.dtype()));
-    grads.weight = Tensor::empty({grad_out.size(-1), x.size(-1)}, x.dtype());
+    grads.weight = Tensor::empty({grad_out.size(-1), x.size(-1)}, x.dtype(), x.device());
     gemm(flat_rows_of(grad_out), true, flat_rows_of(x), false, rows_of(grads.weight), Write::overwrite);
   }
   if (wants.bias) grads.bias = column_sums(grad_out);
@@ -64,10 +66,14 @@ LinearGrads linear_backward(const Tensor& grad_out, const Tensor& x, const Tenso
 
 Tensor column_sums(const Tensor& x) {
   require(x && x.rank() >= 1, "column_sums", "x must have shape (..., C), got ", x.shape());
-  Tensor out = Tensor::empty({x.size(-1)}, x.dtype());
+  Tensor out = Tensor::empty({x.size(-1)}, x.dtype(), x.device());
   const std::int64_t rows = x.shape().rows(), cols = x.shape().cols();
-  dispatch_real("column_sums", x.dtype(),
-                [&]<class T>() { cpu::column_sums<T>(x.data<T>(), rows, cols, cols, false, out.mutable_data<T>()); });
+  dispatch_real("column_sums", x.dtype(), [&]<class T>() {
+    if constexpr (rein::cuda::built) {
+      if (x.device().is_cuda()) return cuda::sum_rows<T>(x.data<T>(), nullptr, rows, cols, out.mutable_data<T>());
+    }
+    cpu::column_sums<T>(x.data<T>(), rows, cols, cols, false, out.mutable_data<T>());
+  });
   return out;
 }
 

@@ -1,10 +1,11 @@
 #include "tensor/ops/mask_point_loss.h"
 
 #include <cmath>
-#include <vector>
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/mask_point_loss_cpu.h"
+#include "tensor/ops/mask_point_loss_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -13,6 +14,8 @@ void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor,
   require(z && z.rank() == 2, op, "z must have shape (T, P), got ", z.shape());
   require(g && g.shape() == z.shape() && g.dtype() == z.dtype(), op, "g must be ", name_of(z.dtype()), " ", z.shape(),
           " like z, got ", g.shape());
+  require(g.device() == z.device(), op, "z and g must be on one device, got ", z.device().text(), " and ",
+          g.device().text());
   require(std::isfinite(bce_divisor) && bce_divisor > 0 && std::isfinite(dice_divisor) && dice_divisor > 0, op,
           "divisors must be finite and above 0, got ", bce_divisor, " and ", dice_divisor);
 }
@@ -21,21 +24,13 @@ void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor,
 
 MaskPointLoss mask_point_loss(const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor) {
   check("mask_point_loss", z, g, bce_divisor, dice_divisor);
-  const std::int64_t rows = z.size(0);
-  std::vector<double> sums(static_cast<std::size_t>(4 * rows));
-  dispatch_real("mask_point_loss", z.dtype(),
-                [&]<class T>() { cpu::mask_point_sums<T>(z.data<T>(), g.data<T>(), rows, z.size(1), sums.data()); });
-  MaskPointLoss out{{}, {}, Tensor::empty({rows, 2}, DType::f64, z.device())};
-  double bce = 0, dice = 0, *kept = out.sums.mutable_data<double>();
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const double* of_row = sums.data() + 4 * r;
-    bce += of_row[0];
-    kept[2 * r] = of_row[1];
-    kept[2 * r + 1] = of_row[2] + of_row[3];
-    dice += 1 - (2 * kept[2 * r] + 1) / (kept[2 * r + 1] + 1);
-  }
-  out.bce = Tensor::scalar(bce / bce_divisor, z.dtype());
-  out.dice = Tensor::scalar(dice / dice_divisor, z.dtype());
+  MaskPointLoss out{Tensor::empty({}, z.dtype(), z.device()), Tensor::empty({}, z.dtype(), z.device()),
+                    Tensor::empty({z.size(0), 2}, DType::f64, z.device())};
+  dispatch_real("mask_point_loss", z.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(z.device(), mask_point_loss<T>(z.data<T>(), g.data<T>(), z.size(0), z.size(1), bce_divisor,
+                                                  dice_divisor, out.bce.mutable_data<T>(), out.dice.mutable_data<T>(),
+                                                  out.sums.mutable_data<double>()));
+  });
   return out;
 }
 
@@ -45,20 +40,19 @@ Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice,
   const std::int64_t rows = z.size(0);
   require(sums && sums.dtype() == DType::f64 && sums.shape() == Shape{rows, 2}, "mask_point_loss_backward",
           "sums must be f64 ", Shape{rows, 2}, ", got ", sums.shape());
-  const double bce = grad_bce ? grad_bce.item() / bce_divisor : 0,
-               dice = grad_dice ? grad_dice.item() / dice_divisor : 0;
+  for (const Tensor& grad : {grad_bce, grad_dice}) {
+    require(!grad || (grad.count() == 1 && grad.dtype() == z.dtype() && grad.device() == z.device()),
+            "mask_point_loss_backward", "gradients of the losses must be scalars like z, ", name_of(z.dtype()), " on ",
+            z.device().text(), "; got ", grad.shape(), " ", name_of(grad.dtype()), " on ", grad.device().text());
+  }
+  require(sums.device() == z.device(), "mask_point_loss_backward", "z and sums must be on one device, got ",
+          z.device().text(), " and ", sums.device().text());
   Tensor grad = Tensor::empty_like(z);
   dispatch_real("mask_point_loss_backward", z.dtype(), [&]<class T>() {
-    // d/ds of 1 - n / d with n = 2 sum s g + 1, d = sum s + sum g + 1: n / d^2 - 2 g / d.
-    std::vector<T> a(static_cast<std::size_t>(rows)), b(a.size());
-    const double* of_row = sums.data<double>();
-    for (std::size_t r = 0; r < a.size(); ++r, of_row += 2) {
-      const double n = 2 * of_row[0] + 1, d = of_row[1] + 1;
-      a[r] = static_cast<T>(dice * n / (d * d));
-      b[r] = static_cast<T>(dice * 2 / d);
-    }
-    cpu::mask_point_backward<T>(z.data<T>(), g.data<T>(), rows, z.size(1), static_cast<T>(bce), a.data(), b.data(),
-                                grad.mutable_data<T>());
+    REIN_ON_DEVICE(z.device(), mask_point_loss_backward<T>(grad_bce ? grad_bce.data<T>() : nullptr,
+                                                           grad_dice ? grad_dice.data<T>() : nullptr, z.data<T>(),
+                                                           g.data<T>(), sums.data<double>(), rows, z.size(1),
+                                                           bce_divisor, dice_divisor, grad.mutable_data<T>()));
   });
   return grad;
 }
@@ -67,10 +61,50 @@ MaskCostTerms mask_cost_terms(const Tensor& z) {
   require(z && z.rank() == 2, "mask_cost_terms", "z must have shape (Q, P), got ", z.shape());
   MaskCostTerms out{Tensor::empty_like(z), Tensor::empty({z.size(0), 2}, DType::f64, z.device())};
   dispatch_real("mask_cost_terms", z.dtype(), [&]<class T>() {
-    cpu::mask_cost_terms<T>(z.data<T>(), z.size(0), z.size(1), out.sigmoid.mutable_data<T>(),
-                            out.sums.mutable_data<double>());
+    REIN_ON_DEVICE(z.device(), mask_cost_terms<T>(z.data<T>(), z.size(0), z.size(1), out.sigmoid.mutable_data<T>(),
+                                                  out.sums.mutable_data<double>()));
   });
   return out;
+}
+
+Tensor mask_costs(const MaskCostInputs& in, Tensor& slots) {
+  const char* op = "mask_costs";
+  require(in.zg && in.zg.rank() == 2 && in.sg && in.sg.shape() == in.zg.shape(), op,
+          "zg and sg must have shape (Q, G), got ", in.zg.shape(), " and ", in.sg.shape());
+  const std::int64_t queries = in.zg.size(0), targets = in.zg.size(1);
+  require(slots && slots.dtype() == DType::f64 && slots.rank() == 2 && slots.size(0) == queries, op,
+          "slots must be f64 (", queries, ", K), got ", slots.shape());
+  const std::int64_t classes = slots.size(1);
+  require(in.g_sum.count() == targets && in.sums.dtype() == DType::f64 && in.sums.shape() == Shape{queries, 2} &&
+              in.probability.count() == queries * (classes + 1) && in.classes.dtype() == DType::i64 &&
+              in.classes.count() == targets && in.points >= 1,
+          op, "g_sum must hold ", targets, ", sums ", queries, " x 2, probability ", queries, " x ", classes + 1,
+          " and classes ", targets, " elements, got ", in.g_sum.shape(), ", ", in.sums.shape(), ", ",
+          in.probability.shape(), " and ", in.classes.shape());
+  for (const Tensor& t : {in.zg, in.sg, in.g_sum, in.sums, in.probability, in.classes, slots})
+    require(t.device() == in.zg.device(), op, "all tensors must be on one device, got ", in.zg.device().text(), " and ",
+            t.device().text());
+  if (in.classes.device().is_cpu())
+    for (const std::int64_t k : in.classes.values<std::int64_t>())
+      require(k >= 0 && k < classes, op, "classes must be in [0, ", classes, "), got ", k);
+  Tensor cost = Tensor::empty({queries, targets}, DType::f64, in.zg.device());
+  dispatch_real(op, in.zg.dtype(), [&]<class T>() {
+    const cpu::MaskCosts<T> of{in.zg.data<T>(),
+                               in.sg.data<T>(),
+                               in.g_sum.data<T>(),
+                               in.probability.data<T>(),
+                               in.sums.data<double>(),
+                               in.classes.data<std::int64_t>(),
+                               queries,
+                               targets,
+                               classes,
+                               static_cast<double>(in.points),
+                               in.cls,
+                               in.mask,
+                               in.dice};
+    REIN_ON_DEVICE(cost.device(), mask_costs<T>(of, cost.mutable_data<double>(), slots.mutable_data<double>()));
+  });
+  return cost;
 }
 
 }  // namespace rein::ops

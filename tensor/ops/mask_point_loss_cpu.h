@@ -3,19 +3,44 @@
 
 #include <cstdint>
 
+#include "tensor/host_device.h"
+
 namespace rein::ops::cpu {
 
-// sums (rows, 4): of softplus(z) - z g, of s g, of s, of g.
+// *bce and *dice: the two losses over their divisors. sums (rows, 2): of s g, and of s + g.
 template <class T>
-void mask_point_sums(const T* z, const T* g, std::int64_t rows, std::int64_t cols, double* sums);
+void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t cols, double bce_divisor,
+                     double dice_divisor, T* bce, T* dice, double* sums);
 
-// grad_z = bce (s - g) + (a[r] - b[r] g) s (1 - s), a and b per row.
+// grad_bce, grad_dice: one value each, or null. sums as made by mask_point_loss.
 template <class T>
-void mask_point_backward(const T* z, const T* g, std::int64_t rows, std::int64_t cols, T bce, const T* a, const T* b,
-                         T* grad_z);
+void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const double* sums,
+                              std::int64_t rows, std::int64_t cols, double bce_divisor, double dice_divisor, T* grad_z);
 
 // sigmoid (rows, cols); sums (rows, 2): of softplus(z), of s.
 template <class T>
 void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoid, double* sums);
+
+// The inputs of mask_costs; `at` is the cost of query q and target t.
+template <class T>
+struct MaskCosts {
+  const T *zg, *sg, *g_sum, *probability;  // (Q, G), (Q, G), (G), (Q, K + 1)
+  const double* sums;                      // (Q, 2)
+  const std::int64_t* classes;             // (G)
+  std::int64_t queries, targets, slots;    // Q, G, K
+  double points, cls, mask, dice;
+
+  REIN_HOST_DEVICE double at(std::int64_t q, std::int64_t t) const {
+    const std::int64_t i = q * targets + t;
+    const double class_cost = -static_cast<double>(probability[q * (slots + 1) + classes[t]]);
+    const double bce = (sums[2 * q] - static_cast<double>(zg[i])) / points;
+    const double ratio = (2 * static_cast<double>(sg[i]) + 1) / (sums[2 * q + 1] + static_cast<double>(g_sum[t]) + 1);
+    return cls * class_cost + mask * bce + dice * (1 - ratio);
+  }
+};
+
+// cost (Q, G), and column classes[t] of slots (Q, K).
+template <class T>
+void mask_costs(const MaskCosts<T>& of, double* cost, double* slots);
 
 }  // namespace rein::ops::cpu

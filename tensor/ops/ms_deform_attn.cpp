@@ -1,8 +1,10 @@
 #include "tensor/ops/ms_deform_attn.h"
 
 #include "tensor/cpu_features.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/ms_deform_attn_cpu.h"
+#include "tensor/ops/ms_deform_attn_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -42,10 +44,13 @@ void check(const char* op, const Tensor& value, const std::vector<LevelShape>& l
   require(value.dtype() == locations.dtype() && value.dtype() == weights.dtype(), op,
           "value, locations and weights must have one dtype, got ", name_of(value.dtype()), ", ",
           name_of(locations.dtype()), ", ", name_of(weights.dtype()));
+  require(value.device() == locations.device() && value.device() == weights.device(), op,
+          "value, locations and weights must be on one device, got ", value.device().text(), ", ",
+          locations.device().text(), " and ", weights.device().text());
 }
 
-bool reference_forced() {
-  return forced_kernel("ms_deform_attn") == "reference";
+bool reference_forced(Device device) {
+  return device.is_cpu() && forced_kernel("ms_deform_attn") == "reference";
 }
 
 // The kernels' view of the tensors, with the levels spread out over a head's points.
@@ -96,11 +101,11 @@ std::int64_t tokens_of(const std::vector<LevelShape>& levels) {
 Tensor ms_deform_attn(const Tensor& value, const std::vector<LevelShape>& levels, const Tensor& locations,
                       const Tensor& weights) {
   check("ms_deform_attn", value, levels, locations, weights);
-  if (reference_forced()) return ms_deform_attn_reference(value, levels, locations, weights);
+  if (reference_forced(value.device())) return ms_deform_attn_reference(value, levels, locations, weights);
   Tensor out = Tensor::empty({value.size(0), locations.size(1), value.size(2)}, value.dtype(), value.device());
   dispatch_real("ms_deform_attn", value.dtype(), [&]<class T>() {
     const Input<T> input(value, levels, locations, weights);
-    cpu::ms_deform_attn<T>(input.view, out.mutable_data<T>());
+    REIN_ON_DEVICE(value.device(), ms_deform_attn<T>(input.view, out.mutable_data<T>()));
   });
   return out;
 }
@@ -113,13 +118,22 @@ MsDeformAttnGrads ms_deform_attn_backward(const Tensor& grad_out, const Tensor& 
   require(grad_out && grad_out.shape() == expected && grad_out.dtype() == value.dtype(), "ms_deform_attn_backward",
           "grad_out must have shape ", expected, " and value's dtype, got ", grad_out.shape(), "; value is ",
           value.shape());
-  if (reference_forced()) return ms_deform_attn_backward_reference(grad_out, value, levels, locations, weights, wants);
+  require(grad_out.device() == value.device(), "ms_deform_attn_backward", "grad_out must be on ", value.device().text(),
+          ", got ", grad_out.device().text());
+  if (reference_forced(value.device()))
+    return ms_deform_attn_backward_reference(grad_out, value, levels, locations, weights, wants);
   MsDeformAttnGrads grads;
   if (wants.value) grads.value = Tensor::empty_like(value);
   if (wants.locations) grads.locations = Tensor::empty_like(locations);
   if (wants.weights) grads.weights = Tensor::empty_like(weights);
   dispatch_real("ms_deform_attn_backward", value.dtype(), [&]<class T>() {
     const Input<T> input(value, levels, locations, weights);
+    if constexpr (rein::cuda::built) {
+      if (value.device().is_cuda())
+        return cuda::ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), data_or_null<T>(grads.value),
+                                                data_or_null<T>(grads.locations), data_or_null<T>(grads.weights),
+                                                forced_kernel("ms_deform_attn") == "atomics");
+    }
     cpu::ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), data_or_null<T>(grads.value),
                                     data_or_null<T>(grads.locations), data_or_null<T>(grads.weights));
   });
@@ -132,11 +146,14 @@ Tensor sampling_locations(const Tensor& offsets, const Tensor& reference, const 
   require(reference && reference.shape() == expected && reference.dtype() == offsets.dtype(), "sampling_locations",
           "reference must have shape ", expected, " and the offsets' dtype, got ", reference.shape(), "; offsets are ",
           offsets.shape());
+  require(reference.device() == offsets.device(), "sampling_locations", "reference must be on ",
+          offsets.device().text(), ", got ", reference.device().text());
   Tensor out = Tensor::empty_like(offsets);
   const auto places = placed(levels);
   dispatch_real("sampling_locations", offsets.dtype(), [&]<class T>() {
-    cpu::sampling_locations<T>(offsets.data<T>(), reference.data<T>(), places.data(), offsets.size(0) * offsets.size(1),
-                               offsets.size(2), offsets.size(3), offsets.size(4), out.mutable_data<T>());
+    REIN_ON_DEVICE(offsets.device(), sampling_locations<T>(offsets.data<T>(), reference.data<T>(), places.data(),
+                                                           offsets.size(0) * offsets.size(1), offsets.size(2),
+                                                           offsets.size(3), offsets.size(4), out.mutable_data<T>()));
   });
   return out;
 }
@@ -147,12 +164,14 @@ SamplingLocationsGrads sampling_locations_backward(const Tensor& grad_out, const
   SamplingLocationsGrads grads;
   if (want_offsets) grads.offsets = Tensor::empty_like(grad_out);
   if (want_reference)
-    grads.reference = Tensor::empty({grad_out.size(0), grad_out.size(1), grad_out.size(3), 2}, grad_out.dtype());
+    grads.reference =
+        Tensor::empty({grad_out.size(0), grad_out.size(1), grad_out.size(3), 2}, grad_out.dtype(), grad_out.device());
   const auto places = placed(levels);
   dispatch_real("sampling_locations_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::sampling_locations_backward<T>(grad_out.data<T>(), places.data(), grad_out.size(0) * grad_out.size(1),
-                                        grad_out.size(2), grad_out.size(3), grad_out.size(4),
-                                        data_or_null<T>(grads.offsets), data_or_null<T>(grads.reference));
+    REIN_ON_DEVICE(grad_out.device(), sampling_locations_backward<T>(
+                                          grad_out.data<T>(), places.data(), grad_out.size(0) * grad_out.size(1),
+                                          grad_out.size(2), grad_out.size(3), grad_out.size(4),
+                                          data_or_null<T>(grads.offsets), data_or_null<T>(grads.reference)));
   });
   return grads;
 }

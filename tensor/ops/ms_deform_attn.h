@@ -33,7 +33,10 @@ struct MsDeformAttnWants {
   bool value = true, locations = true, weights = true;
 };
 // grad_out (N, Q, heads*d). On a line through pixel centres (a kink) the gradient is that of the cell to the right and
-// below. The work on grad_value is owned by (image, head): no atomics.
+// below. On the CPU the work on grad_value is owned by (image, head). On CUDA it is atomic additions of whole numbers
+// (the product of a weight and a gradient in units of 2^-45 of the largest there can be): the same bits every time as
+// well, but a NaN or infinity in grad_out, weights or locations makes all of grad_value NaN. REIN_KERNEL=
+// ms_deform_attn:atomics adds floating-point numbers instead: faster, and the bits depend on the order of threads.
 MsDeformAttnGrads ms_deform_attn_backward(const Tensor& grad_out, const Tensor& value,
                                           const std::vector<LevelShape>& levels, const Tensor& locations,
                                           const Tensor& weights, MsDeformAttnWants wants = {});

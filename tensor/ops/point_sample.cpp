@@ -1,10 +1,13 @@
 #include "tensor/ops/point_sample.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/point_sample_cpu.h"
+#include "tensor/ops/point_sample_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -25,8 +28,16 @@ Points check_points(const char* op, const Tensor& points, std::int64_t rows) {
 void check_ids(const char* op, const char* what, const Tensor& ids, std::int64_t below) {
   require(ids && ids.dtype() == DType::i64 && ids.rank() == 1, op, what, " must be i64 (T), got ",
           ids ? name_of(ids.dtype()) : "nothing", " ", ids.shape());
+  if (ids.device().is_cuda()) return;  // reading them back would stop the step: the kernels check
   for (const std::int64_t id : ids.values<std::int64_t>())
     require(id >= 0 && id < below, op, what, " must be in [0, ", below, "), got ", id);
+}
+
+// All where the first one is.
+void check_devices(const char* op, const Tensor& first, std::initializer_list<Tensor> others) {
+  for (const Tensor& t : others)
+    require(t.device() == first.device(), op, "all inputs must be on one device, got ", first.device().text(), " and ",
+            t.device().text());
 }
 
 struct Map {
@@ -63,10 +74,12 @@ Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points
   const Map map = map_of("point_sample", maps.shape());
   check_ids("point_sample", "rows", rows, map.count);
   const Points p = check_points("point_sample", points, rows.count());
+  check_devices("point_sample", maps, {rows, points});
   Tensor out = Tensor::empty({rows.count(), p.count}, maps.dtype(), maps.device());
   dispatch_real("point_sample", maps.dtype(), [&]<class T>() {
-    cpu::point_sample<T>(maps.data<T>(), map.h, map.w, rows.data<std::int64_t>(), rows.count(), points.data<float>(),
-                         p.count, p.shared, out.mutable_data<T>());
+    REIN_ON_DEVICE(maps.device(),
+                   point_sample<T>(maps.data<T>(), map.count, map.h, map.w, rows.data<std::int64_t>(), rows.count(),
+                                   points.data<float>(), p.count, p.shared, out.mutable_data<T>()));
   });
   return out;
 }
@@ -78,10 +91,12 @@ Tensor point_sample_backward(const Tensor& grad_out, const Tensor& rows, const T
   const Points p = check_points("point_sample_backward", points, rows.count());
   require(grad_out && grad_out.shape() == Shape{rows.count(), p.count}, "point_sample_backward",
           "grad_out must have shape ", Shape{rows.count(), p.count}, ", got ", grad_out.shape());
+  check_devices("point_sample_backward", grad_out, {rows, points});
   Tensor grad = Tensor::empty(maps_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("point_sample_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::point_sample_backward<T>(grad_out.data<T>(), rows.data<std::int64_t>(), rows.count(), points.data<float>(),
-                                  p.count, p.shared, map.count, map.h, map.w, grad.mutable_data<T>());
+    REIN_ON_DEVICE(grad_out.device(), point_sample_backward<T>(grad_out.data<T>(), rows.data<std::int64_t>(),
+                                                               rows.count(), points.data<float>(), p.count, p.shared,
+                                                               map.count, map.h, map.w, grad.mutable_data<T>()));
   });
   return grad;
 }
@@ -93,11 +108,14 @@ Tensor sample_label_mask(const Tensor& labels, const Tensor& images, const Tenso
   require(classes && classes.dtype() == DType::i64 && classes.shape() == images.shape(), "sample_label_mask",
           "classes must be i64 ", images.shape(), ", got ", classes.shape());
   const Points p = check_points("sample_label_mask", points, images.count());
+  check_devices("sample_label_mask", labels, {images, classes, points});
   Tensor out = Tensor::empty({images.count(), p.count}, dtype, labels.device());
   dispatch_real("sample_label_mask", dtype, [&]<class T>() {
     with_labels(labels, [&](const auto* values) {
-      cpu::sample_label_mask(values, map.h, map.w, images.data<std::int64_t>(), classes.data<std::int64_t>(),
-                             images.count(), points.data<float>(), p.count, p.shared, out.mutable_data<T>());
+      REIN_ON_DEVICE(
+          labels.device(),
+          sample_label_mask(values, map.count, map.h, map.w, images.data<std::int64_t>(), classes.data<std::int64_t>(),
+                            images.count(), points.data<float>(), p.count, p.shared, out.mutable_data<T>()));
     });
   });
   return out;
@@ -109,18 +127,22 @@ Tensor sample_label_classes(const Tensor& labels, std::int64_t image, const Tens
   require(image >= 0 && image < map.count, "sample_label_classes", "image must be in [0, ", map.count, "), got ",
           image);
   check_ids("sample_label_classes", "classes", classes, 256);
-  std::vector<bool> seen(256);
-  for (const std::int64_t k : classes.values<std::int64_t>()) {
-    require(!seen[static_cast<std::size_t>(k)], "sample_label_classes", "class ", k, " is given twice");
-    seen[static_cast<std::size_t>(k)] = true;
+  if (classes.device().is_cpu()) {
+    std::vector<bool> seen(256);
+    for (const std::int64_t k : classes.values<std::int64_t>()) {
+      require(!seen[static_cast<std::size_t>(k)], "sample_label_classes", "class ", k, " is given twice");
+      seen[static_cast<std::size_t>(k)] = true;
+    }
   }
   require(points && points.rank() == 2, "sample_label_classes", "points must be f32 (P, 2), got ", points.shape());
   const Points p = check_points("sample_label_classes", points, 0);
+  check_devices("sample_label_classes", labels, {classes, points});
   Tensor out = Tensor::empty({classes.count(), p.count}, dtype, labels.device());
   dispatch_real("sample_label_classes", dtype, [&]<class T>() {
     with_labels(labels, [&](const auto* values) {
-      cpu::sample_label_classes(values + image * map.h * map.w, map.h, map.w, classes.data<std::int64_t>(),
-                                classes.count(), points.data<float>(), p.count, out.mutable_data<T>());
+      REIN_ON_DEVICE(labels.device(),
+                     sample_label_classes(values + image * map.h * map.w, map.h, map.w, classes.data<std::int64_t>(),
+                                          classes.count(), points.data<float>(), p.count, out.mutable_data<T>()));
     });
   });
   return out;
@@ -132,7 +154,8 @@ Tensor smallest_magnitudes(const Tensor& x, std::int64_t count) {
           x.shape());
   Tensor out = Tensor::empty({x.size(0), count}, DType::i64, x.device());
   dispatch_real("smallest_magnitudes", x.dtype(), [&]<class T>() {
-    cpu::smallest_magnitudes<T>(x.data<T>(), x.size(0), x.size(1), count, out.mutable_data<std::int64_t>());
+    REIN_ON_DEVICE(x.device(),
+                   smallest_magnitudes<T>(x.data<T>(), x.size(0), x.size(1), count, out.mutable_data<std::int64_t>()));
   });
   return out;
 }

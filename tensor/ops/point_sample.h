@@ -3,6 +3,8 @@
 // Equal PyTorch call: grid_sample(map, 2 * points - 1, mode="bilinear", padding_mode="zeros", align_corners=False).
 // Points are f32 always (ours and recorded ones are exact in it); coordinates and weights are computed in the dtype of
 // the result. A point farther than a pixel outside (or NaN) gives 0.
+// All inputs are on one device. Rows, images and classes on a GPU are not checked, because reading them back would stop
+// the step: a row or image that does not exist gives NaN.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -151,8 +151,8 @@ struct Taps {
 }  // namespace
 
 template <class T>
-void point_sample(const T* maps, std::int64_t h, std::int64_t w, const std::int64_t* rows, std::int64_t row_count,
-                  const float* points, std::int64_t point_count, bool shared, T* out) {
+void point_sample(const T* maps, std::int64_t /*map_count*/, std::int64_t h, std::int64_t w, const std::int64_t* rows,
+                  std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out) {
   Places<T> common;
   if (shared) common.find(points, point_count, h, w);
   const auto kernel = REIN_KERNEL_OF(T, read_points);
@@ -204,9 +204,9 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
 }
 
 template <class T, class Label>
-void sample_label_mask(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* images,
-                       const std::int64_t* classes, std::int64_t row_count, const float* points,
-                       std::int64_t point_count, bool shared, T* out) {
+void sample_label_mask(const Label* labels, std::int64_t /*image_count*/, std::int64_t h, std::int64_t w,
+                       const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
+                       const float* points, std::int64_t point_count, bool shared, T* out) {
   parallel_for(row_count, [&](std::int64_t t) {
     const Label* map = labels + images[t] * h * w;
     const float* own = points + (shared ? 0 : t * point_count * 2);
@@ -275,14 +275,14 @@ void smallest_magnitudes(const T* x, std::int64_t rows, std::int64_t cols, std::
   });
 }
 
-#define REIN_INSTANTIATE_LABEL(T, Label)                                                                              \
-  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, const std::int64_t*, const std::int64_t*, \
-                                  std::int64_t, const float*, std::int64_t, bool, T*);                                \
-  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,     \
+#define REIN_INSTANTIATE_LABEL(T, Label)                                                                          \
+  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,    \
+                                  const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, T*);       \
+  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, \
                                      const float*, std::int64_t, T*);
 #define REIN_INSTANTIATE(T)                                                                                          \
-  template void point_sample(const T*, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, const float*,  \
-                             std::int64_t, bool, T*);                                                                \
+  template void point_sample(const T*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,  \
+                             const float*, std::int64_t, bool, T*);                                                  \
   template void point_sample_backward(const T*, const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, \
                                       std::int64_t, std::int64_t, std::int64_t, T*);                                 \
   template void smallest_magnitudes(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);              \

@@ -1,4 +1,5 @@
-// CPU kernels behind tensor/ops/point_sample.h. No checks here: the door has made them.
+// CPU kernels behind tensor/ops/point_sample.h. No checks here: the door has made them (map_count and image_count are
+// for a device, whose ids the door cannot read).
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,8 @@ namespace rein::ops::cpu {
 
 // maps (M, h, w), rows (T), points (T, P, 2), or (P, 2) when shared -> out (T, P).
 template <class T>
-void point_sample(const T* maps, std::int64_t h, std::int64_t w, const std::int64_t* rows, std::int64_t row_count,
-                  const float* points, std::int64_t point_count, bool shared, T* out);
+void point_sample(const T* maps, std::int64_t map_count, std::int64_t h, std::int64_t w, const std::int64_t* rows,
+                  std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out);
 
 // -> grad_maps (maps, h, w), overwritten.
 template <class T>
@@ -18,9 +19,9 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
 
 // Label: std::int64_t or std::uint8_t. labels (N, h, w).
 template <class T, class Label>
-void sample_label_mask(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* images,
-                       const std::int64_t* classes, std::int64_t row_count, const float* points,
-                       std::int64_t point_count, bool shared, T* out);
+void sample_label_mask(const Label* labels, std::int64_t image_count, std::int64_t h, std::int64_t w,
+                       const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
+                       const float* points, std::int64_t point_count, bool shared, T* out);
 
 // labels (h, w) of one image -> out (class_count, P).
 template <class T, class Label>

@@ -2,8 +2,10 @@
 
 #include <vector>
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/reduce_cpu.h"
+#include "tensor/ops/reduce_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -31,15 +33,17 @@ AxisView view_along(const char* op, const Shape& shape, int axis) {
 }
 
 Tensor scaled_sum(const char* op, const Tensor& x, double scale) {
-  return dispatch_real(op, x.dtype(), [&]<class T>() {
-    return Tensor::scalar(cpu::sum_all<T>(x.data<T>(), x.count()) * scale, x.dtype());
+  Tensor y = Tensor::empty({}, x.dtype(), x.device());
+  dispatch_real(op, x.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(x.device(), sum_all<T>(x.data<T>(), x.count(), scale, y.mutable_data<T>()));
   });
+  return y;
 }
 
 Tensor scaled_sum_axis(const char* op, const Tensor& x, const AxisView& v, double scale) {
   Tensor y = Tensor::empty(v.without, x.dtype(), x.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
-    cpu::sum_axis<T>(x.data<T>(), v.outer, v.size, v.inner, scale, y.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(), sum_axis<T>(x.data<T>(), v.outer, v.size, v.inner, scale, y.mutable_data<T>()));
   });
   return y;
 }
@@ -71,14 +75,20 @@ Tensor sum_axis_backward(const Tensor& grad_out, const Shape& x_shape, int axis,
           grad_out.shape(), "; x is ", x_shape);
   Tensor grad_x = Tensor::empty(x_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("sum_axis_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::spread_axis<T>(grad_out.data<T>(), v.outer, v.size, v.inner, static_cast<T>(scale), grad_x.mutable_data<T>());
+    REIN_ON_DEVICE(grad_out.device(), spread_axis<T>(grad_out.data<T>(), v.outer, v.size, v.inner,
+                                                     static_cast<T>(scale), grad_x.mutable_data<T>()));
   });
   return grad_x;
 }
 
 Tensor sum_backward(const Tensor& grad_out, const Shape& x_shape, double scale) {
   require(grad_out.count() == 1, "sum_backward", "grad_out must have one element, got ", grad_out.shape());
-  return Tensor::full(x_shape, grad_out.item() * scale, grad_out.dtype());
+  Tensor grad_x = Tensor::empty(x_shape, grad_out.dtype(), grad_out.device());
+  dispatch_real("sum_backward", grad_out.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(grad_out.device(),
+                   spread_all<T>(grad_out.data<T>(), grad_x.count(), scale, grad_x.mutable_data<T>()));
+  });
+  return grad_x;
 }
 
 MaxOut max_axis(const Tensor& x, int axis) {
@@ -86,8 +96,8 @@ MaxOut max_axis(const Tensor& x, int axis) {
   require(v.size >= 1, "max_axis", "axis ", axis, " of ", x.shape(), " is empty");
   MaxOut out{Tensor::empty(v.without, x.dtype(), x.device()), Tensor::empty(v.without, DType::i64, x.device())};
   dispatch_real("max_axis", x.dtype(), [&]<class T>() {
-    cpu::max_axis<T>(x.data<T>(), v.outer, v.size, v.inner, out.values.mutable_data<T>(),
-                     out.indices.mutable_data<std::int64_t>());
+    REIN_ON_DEVICE(x.device(), max_axis<T>(x.data<T>(), v.outer, v.size, v.inner, out.values.mutable_data<T>(),
+                                           out.indices.mutable_data<std::int64_t>()));
   });
   return out;
 }
@@ -96,10 +106,13 @@ Tensor max_axis_backward(const Tensor& grad_out, const Tensor& indices, const Sh
   const AxisView v = view_along("max_axis_backward", x_shape, axis);
   require(grad_out.shape() == v.without && indices.shape() == v.without, "max_axis_backward",
           "grad_out and indices must have shape ", v.without, ", got ", grad_out.shape(), " and ", indices.shape());
+  require(grad_out.device() == indices.device(), "max_axis_backward",
+          "grad_out and indices must be on one device, got ", grad_out.device().text(), " and ",
+          indices.device().text());
   Tensor grad_x = Tensor::empty(x_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("max_axis_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::max_axis_backward<T>(grad_out.data<T>(), indices.data<std::int64_t>(), v.outer, v.size, v.inner,
-                              grad_x.mutable_data<T>());
+    REIN_ON_DEVICE(grad_out.device(), max_axis_backward<T>(grad_out.data<T>(), indices.data<std::int64_t>(), v.outer,
+                                                           v.size, v.inner, grad_x.mutable_data<T>()));
   });
   return grad_x;
 }

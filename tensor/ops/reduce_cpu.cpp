@@ -143,7 +143,7 @@ void sum_inner_columns(const T* x, std::int64_t outer, std::int64_t size, std::i
 }  // namespace
 
 template <class T>
-double sum_all(const T* x, std::int64_t count) {
+void sum_all(const T* x, std::int64_t count, double scale, T* y) {
   const std::int64_t chunks = (count + elementwise_grain - 1) / elementwise_grain;
   std::vector<double> partial(static_cast<std::size_t>(chunks));
   parallel_ranges(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -151,14 +151,14 @@ double sum_all(const T* x, std::int64_t count) {
   });
   double sum = 0;
   for (const double p : partial) sum += p;
-  return sum;
+  *y = static_cast<T>(sum * scale);
 }
 
 template <class T>
 void sum_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t inner, double scale, T* y) {
   if (outer == 0 || inner == 0) return;
   if (inner == 1 && outer == 1) {
-    y[0] = static_cast<T>(sum_all(x, size) * scale);
+    sum_all(x, size, scale, y);
   } else if (inner == 1) {
     parallel_ranges(outer, grain_for(size), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) y[o] = static_cast<T>(sum_in_chunks(x + o * size, size) * scale);
@@ -177,6 +177,11 @@ void spread_axis(const T* grad_out, std::int64_t outer, std::int64_t size, std::
       for (std::int64_t c = 0; c < inner; ++c) to[c] = from[c] * scale;
     }
   });
+}
+
+template <class T>
+void spread_all(const T* grad_out, std::int64_t count, double scale, T* grad_x) {
+  std::fill_n(grad_x, count, static_cast<T>(static_cast<double>(*grad_out) * scale));
 }
 
 template <class T>
@@ -215,7 +220,8 @@ void max_axis_backward(const T* grad_out, const std::int64_t* indices, std::int6
 }
 
 #define REIN_INSTANTIATE(T)                                                                      \
-  template double sum_all(const T*, std::int64_t);                                               \
+  template void sum_all(const T*, std::int64_t, double, T*);                                     \
+  template void spread_all(const T*, std::int64_t, double, T*);                                  \
   template void sum_axis(const T*, std::int64_t, std::int64_t, std::int64_t, double, T*);        \
   template void spread_axis(const T*, std::int64_t, std::int64_t, std::int64_t, T, T*);          \
   template void max_axis(const T*, std::int64_t, std::int64_t, std::int64_t, T*, std::int64_t*); \

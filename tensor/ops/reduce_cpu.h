@@ -5,8 +5,9 @@
 
 namespace rein::ops::cpu {
 
+// *y = scale * sum.
 template <class T>
-double sum_all(const T* x, std::int64_t count);
+void sum_all(const T* x, std::int64_t count, double scale, T* y);
 
 // y (outer, inner) = scale * sum over the middle axis.
 template <class T>
@@ -15,6 +16,10 @@ void sum_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t in
 // grad_x (outer, size, inner) = scale * grad_out (outer, inner).
 template <class T>
 void spread_axis(const T* grad_out, std::int64_t outer, std::int64_t size, std::int64_t inner, T scale, T* grad_x);
+
+// grad_x = scale * *grad_out everywhere.
+template <class T>
+void spread_all(const T* grad_out, std::int64_t count, double scale, T* grad_x);
 
 template <class T>
 void max_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t inner, T* values, std::int64_t* indices);

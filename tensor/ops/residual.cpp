@@ -1,7 +1,9 @@
 #include "tensor/ops/residual.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/residual_cpu.h"
+#include "tensor/ops/residual_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -10,11 +12,15 @@ void check(const char* op, const Tensor& x, const Tensor& y) {
   require(x && y && x.shape() == y.shape() && x.dtype() == y.dtype() && x.rank() >= 1, op,
           "x and y must have one shape (..., C) and dtype, got ", x.shape(), " ", name_of(x.dtype()), " and ",
           y.shape(), " ", name_of(y.dtype()));
+  require(x.device() == y.device(), op, "x and y must be on one device, got ", x.device().text(), " and ",
+          y.device().text());
 }
 
 void check_gamma(const char* op, const Tensor& x, const Tensor& gamma) {
   require(!gamma || (gamma.shape() == Shape{x.size(-1)} && gamma.dtype() == x.dtype()), op, "gamma must have shape ",
           Shape{x.size(-1)}, " and x's dtype, got ", gamma.shape(), " ", name_of(gamma.dtype()), "; x is ", x.shape());
+  require(!gamma || gamma.device() == x.device(), op, "x and gamma must be on one device, got ", x.device().text(),
+          " and ", gamma.device().text());
 }
 
 struct Split {
@@ -26,14 +32,16 @@ Split check_scaled(const char* op, const Tensor& x, const Tensor& y, const Tenso
   require(x.rank() == 3, op, "x must have shape (N, L, C), got ", x.shape());
   require(!scale || (scale.shape() == Shape{} && scale.dtype() == x.dtype()), op,
           "scale must be a scalar () of x's dtype, got ", scale.shape(), " ", name_of(scale.dtype()));
+  require(!scale || scale.device() == x.device(), op, "x and scale must be on one device, got ", x.device().text(),
+          " and ", scale.device().text());
   require(first_row >= 0 && first_row <= x.size(1), op, "first_row must be in [0, ", x.size(1), "], got ", first_row,
           "; x is ", x.shape());
   return {x.size(0), first_row * x.size(2), (x.size(1) - first_row) * x.size(2)};
 }
 
 template <class T>
-T value_of(const Tensor& scale) {
-  return scale ? *scale.data<T>() : T(1);
+const T* data_or_null(const Tensor& t) {
+  return t ? t.data<T>() : nullptr;
 }
 
 }  // namespace
@@ -43,8 +51,8 @@ Tensor residual(const Tensor& x, const Tensor& y, const Tensor& gamma) {
   check_gamma("residual", x, gamma);
   Tensor out = Tensor::empty_like(x);
   dispatch_real("residual", x.dtype(), [&]<class T>() {
-    cpu::residual<T>(x.data<T>(), y.data<T>(), gamma ? gamma.data<T>() : nullptr, x.shape().rows(), x.shape().cols(),
-                     out.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(), residual<T>(x.data<T>(), y.data<T>(), data_or_null<T>(gamma), x.shape().rows(),
+                                           x.shape().cols(), out.mutable_data<T>()));
   });
   return out;
 }
@@ -61,10 +69,11 @@ ResidualGrads residual_backward(const Tensor& grad_out, const Tensor& y, const T
   if (wants.gamma) grads.gamma = Tensor::empty_like(gamma);
   if (!fill_y && !wants.gamma) return grads;
   dispatch_real("residual_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::residual_backward<T>(grad_out.data<T>(), wants.gamma ? y.data<T>() : nullptr, gamma.data<T>(),
-                              grad_out.shape().rows(), grad_out.shape().cols(),
-                              fill_y ? grads.y.mutable_data<T>() : nullptr,
-                              wants.gamma ? grads.gamma.mutable_data<T>() : nullptr);
+    REIN_ON_DEVICE(grad_out.device(),
+                   residual_backward<T>(grad_out.data<T>(), wants.gamma ? y.data<T>() : nullptr, gamma.data<T>(),
+                                        grad_out.shape().rows(), grad_out.shape().cols(),
+                                        fill_y ? grads.y.mutable_data<T>() : nullptr,
+                                        wants.gamma ? grads.gamma.mutable_data<T>() : nullptr));
   });
   return grads;
 }
@@ -73,8 +82,8 @@ Tensor scaled_residual(const Tensor& x, const Tensor& y, const Tensor& scale, st
   const Split s = check_scaled("scaled_residual", x, y, scale, first_row);
   Tensor out = Tensor::empty_like(x);
   dispatch_real("scaled_residual", x.dtype(), [&]<class T>() {
-    cpu::scaled_residual<T>(x.data<T>(), y.data<T>(), value_of<T>(scale), s.batches, s.prefix, s.body,
-                            out.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(), scaled_residual<T>(x.data<T>(), y.data<T>(), data_or_null<T>(scale), s.batches, s.prefix,
+                                                  s.body, out.mutable_data<T>()));
   });
   return out;
 }
@@ -84,12 +93,14 @@ ScaledResidualGrads scaled_residual_backward(const Tensor& grad_out, const Tenso
   const Split s = check_scaled("scaled_residual_backward", grad_out, wants.scale ? y : grad_out, scale, first_row);
   ScaledResidualGrads grads;
   if (wants.y) grads.y = Tensor::empty_like(grad_out);
-  if (wants.scale) grads.scale = Tensor::empty({}, grad_out.dtype());
+  if (wants.scale) grads.scale = Tensor::empty({}, grad_out.dtype(), grad_out.device());
   if (!wants.y && !wants.scale) return grads;
   dispatch_real("scaled_residual_backward", grad_out.dtype(), [&]<class T>() {
-    cpu::scaled_residual_backward<T>(grad_out.data<T>(), wants.scale ? y.data<T>() : nullptr, value_of<T>(scale),
-                                     s.batches, s.prefix, s.body, wants.y ? grads.y.mutable_data<T>() : nullptr,
-                                     wants.scale ? grads.scale.mutable_data<T>() : nullptr);
+    REIN_ON_DEVICE(
+        grad_out.device(),
+        scaled_residual_backward<T>(grad_out.data<T>(), wants.scale ? y.data<T>() : nullptr, data_or_null<T>(scale),
+                                    s.batches, s.prefix, s.body, wants.y ? grads.y.mutable_data<T>() : nullptr,
+                                    wants.scale ? grads.scale.mutable_data<T>() : nullptr));
   });
   return grads;
 }

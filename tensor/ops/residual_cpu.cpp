@@ -115,7 +115,7 @@ struct Chunks {
 
 template <class T>
 void residual(const T* x, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* out) {
-  if (gamma == nullptr) return scaled_residual<T>(x, y, T(1), 1, 0, rows * cols, out);
+  if (gamma == nullptr) return scaled_residual<T>(x, y, nullptr, 1, 0, rows * cols, out);
   const auto kernel = REIN_KERNEL_OF(T, residual);
   const std::int64_t per_range = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
   parallel_ranges(rows, per_range, [&](std::int64_t begin, std::int64_t end) {
@@ -145,26 +145,28 @@ void residual_backward(const T* grad_out, const T* y, const T* gamma, std::int64
 }
 
 template <class T>
-void scaled_residual(const T* x, const T* y, T scale, std::int64_t batches, std::int64_t prefix, std::int64_t body,
-                     T* out) {
+void scaled_residual(const T* x, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
+                     std::int64_t body, T* out) {
   const auto kernel = REIN_KERNEL_OF(T, axpy);
   const Chunks chunks{prefix, body};
+  const T factor = scale != nullptr ? *scale : T(1);
   parallel_for(batches * chunks.per_batch, [&](std::int64_t task) {
     const std::int64_t at = chunks.begin(task);
-    kernel(x + at, y + at, scale, chunks.size(task), out + at);
+    kernel(x + at, y + at, factor, chunks.size(task), out + at);
   });
   for (std::int64_t n = 0; n < batches; ++n) std::copy_n(x + n * (prefix + body), prefix, out + n * (prefix + body));
 }
 
 template <class T>
-void scaled_residual_backward(const T* grad_out, const T* y, T scale, std::int64_t batches, std::int64_t prefix,
+void scaled_residual_backward(const T* grad_out, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
                               std::int64_t body, T* grad_y, T* grad_scale) {
   const auto kernel = REIN_KERNEL_OF(T, axpy_backward);
   const Chunks chunks{prefix, body};
+  const T factor = scale != nullptr ? *scale : T(1);
   std::vector<T> partial(static_cast<std::size_t>(batches * chunks.per_batch));
   parallel_for(batches * chunks.per_batch, [&](std::int64_t task) {
     const std::int64_t at = chunks.begin(task);
-    partial[static_cast<std::size_t>(task)] = kernel(grad_out + at, grad_scale != nullptr ? y + at : nullptr, scale,
+    partial[static_cast<std::size_t>(task)] = kernel(grad_out + at, grad_scale != nullptr ? y + at : nullptr, factor,
                                                      chunks.size(task), grad_y != nullptr ? grad_y + at : nullptr);
   });
   if (grad_y != nullptr) {
@@ -176,11 +178,12 @@ void scaled_residual_backward(const T* grad_out, const T* y, T scale, std::int64
   *grad_scale = static_cast<T>(sum);
 }
 
-#define REIN_INSTANTIATE(T)                                                                           \
-  template void residual(const T*, const T*, const T*, std::int64_t, std::int64_t, T*);               \
-  template void residual_backward(const T*, const T*, const T*, std::int64_t, std::int64_t, T*, T*);  \
-  template void scaled_residual(const T*, const T*, T, std::int64_t, std::int64_t, std::int64_t, T*); \
-  template void scaled_residual_backward(const T*, const T*, T, std::int64_t, std::int64_t, std::int64_t, T*, T*);
+#define REIN_INSTANTIATE(T)                                                                                          \
+  template void residual(const T*, const T*, const T*, std::int64_t, std::int64_t, T*);                              \
+  template void residual_backward(const T*, const T*, const T*, std::int64_t, std::int64_t, T*, T*);                 \
+  template void scaled_residual(const T*, const T*, const T*, std::int64_t, std::int64_t, std::int64_t, T*);         \
+  template void scaled_residual_backward(const T*, const T*, const T*, std::int64_t, std::int64_t, std::int64_t, T*, \
+                                         T*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)
 

@@ -13,12 +13,12 @@ template <class T>
 void residual_backward(const T* grad_out, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* grad_y,
                        T* grad_gamma);
 
-// batches matrices of `prefix` elements that stay x, then `body` elements x + scale * y.
+// batches matrices of `prefix` elements that stay x, then `body` elements x + scale * y; scale null: 1.
 template <class T>
-void scaled_residual(const T* x, const T* y, T scale, std::int64_t batches, std::int64_t prefix, std::int64_t body,
-                     T* out);
+void scaled_residual(const T* x, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
+                     std::int64_t body, T* out);
 template <class T>
-void scaled_residual_backward(const T* grad_out, const T* y, T scale, std::int64_t batches, std::int64_t prefix,
+void scaled_residual_backward(const T* grad_out, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
                               std::int64_t body, T* grad_y, T* grad_scale);
 
 }  // namespace rein::ops::cpu

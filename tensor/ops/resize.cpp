@@ -2,11 +2,16 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
+#include <tuple>
 #include <vector>
 
 #include "tensor/cpu_features.h"
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/resize_cpu.h"
+#include "tensor/ops/resize_cuda.h"
 #include "tensor/ops/resize_taps.h"
 
 namespace rein::ops {
@@ -25,31 +30,80 @@ void check(const char* op, const Shape& x, const ResizeOptions& options) {
           op, "align_corners exists for bilinear and bicubic only");
 }
 
-// T's view of an AxisTaps: weights rounded from double.
-template <class T>
-struct RoundedTaps {
-  explicit RoundedTaps(const AxisTaps& taps) : source(taps), weight(taps.weight.begin(), taps.weight.end()) {}
-  cpu::Taps<T> get() const { return {source.start.data(), source.index.data(), weight.data()}; }
-  const AxisTaps& source;
-  std::vector<T> weight;
+// One axis of a resize, forward or (turned) backward: what its taps depend on.
+struct Axis {
+  Interpolation mode;
+  std::int64_t inputs, outputs;
+  double step;
+  bool align_corners, turned;
+  auto operator<=>(const Axis&) const = default;
+
+  AxisTaps taps() const {
+    AxisTaps forward = taps_along(mode, inputs, outputs, step, align_corners);
+    return turned ? transposed(forward, inputs) : forward;
+  }
 };
 
-Tensor resample(const char* op, const Tensor& x, const AxisTaps& rows, const AxisTaps& cols, const Shape& out_shape) {
+// The arrays of an axis on a device. The taps hold addresses inside of the tensors.
+struct DeviceTaps {
+  Tensor start, index, weight;
+  template <class T>
+  cpu::Taps<T> get() const {
+    return {start.data<std::int64_t>(), index.data<std::int32_t>(), weight.data<T>()};
+  }
+};
+
+// Steps repeat the same few resizes: their tables are copied to the device once and kept. Images of ever new sizes
+// must not fill the memory, so a full table of tables starts again.
+template <class T>
+DeviceTaps device_taps(const Axis& axis, Device device) {
+  using Key = std::tuple<Axis, DType, int>;
+  constexpr std::size_t most = 256;
+  static std::mutex mutex;
+  static auto* kept = new std::map<Key, DeviceTaps>;  // never destroyed: the device may be gone by then
+  const std::lock_guard lock(mutex);
+  const Key key{axis, dtype_v<T>, device.index};
+  if (const auto found = kept->find(key); found != kept->end()) return found->second;
+  if (kept->size() >= most) kept->clear();
+  const AxisTaps taps = axis.taps();
+  const std::vector<T> weight(taps.weight.begin(), taps.weight.end());
+  const auto place = [&]<class U>(const std::vector<U>& values) {
+    return Tensor::from(values, {static_cast<std::int64_t>(values.size())}).to(device);
+  };
+  return kept->emplace(key, DeviceTaps{place(taps.start), place(taps.index), place(weight)}).first->second;
+}
+
+template <class T>
+void run(const Tensor& x, const Axis& rows, const Axis& cols, Tensor& y) {
+  const auto resample = [&](const auto& kernel, const cpu::Taps<T>& row_taps, const cpu::Taps<T>& col_taps) {
+    kernel(x.data<T>(), x.size(0), x.size(1), x.size(2), x.size(3), row_taps, col_taps, y.size(1), y.size(2),
+           y.mutable_data<T>());
+  };
+  if constexpr (rein::cuda::built) {
+    if (x.device().is_cuda()) {
+      const DeviceTaps on_rows = device_taps<T>(rows, x.device()), on_cols = device_taps<T>(cols, x.device());
+      return resample(cuda::resample<T>, on_rows.get<T>(), on_cols.get<T>());
+    }
+  }
+  const AxisTaps row_taps = rows.taps(), col_taps = cols.taps();
+  const std::vector<T> row_weight(row_taps.weight.begin(), row_taps.weight.end());
+  const std::vector<T> col_weight(col_taps.weight.begin(), col_taps.weight.end());
+  resample(cpu::resample<T>, {row_taps.start.data(), row_taps.index.data(), row_weight.data()},
+           {col_taps.start.data(), col_taps.index.data(), col_weight.data()});
+}
+
+Tensor resample(const char* op, const Tensor& x, const Axis& rows, const Axis& cols, const Shape& out_shape) {
   Tensor y = Tensor::empty(out_shape, x.dtype(), x.device());
   if (y.count() == 0) return y;
-  dispatch_real(op, x.dtype(), [&]<class T>() {
-    const RoundedTaps<T> row_taps(rows), col_taps(cols);
-    cpu::resample<T>(x.data<T>(), x.size(0), x.size(1), x.size(2), x.size(3), row_taps.get(), col_taps.get(),
-                     out_shape[1], out_shape[2], y.mutable_data<T>());
-  });
+  dispatch_real(op, x.dtype(), [&]<class T>() { run<T>(x, rows, cols, y); });
   return y;
 }
 
-AxisTaps row_taps(std::int64_t in, const ResizeOptions& o) {
-  return taps_along(o.mode, in, o.height, o.step_y, o.align_corners);
+Axis row_axis(std::int64_t in, const ResizeOptions& o, bool turned) {
+  return {o.mode, in, o.height, o.step_y, o.align_corners, turned};
 }
-AxisTaps col_taps(std::int64_t in, const ResizeOptions& o) {
-  return taps_along(o.mode, in, o.width, o.step_x, o.align_corners);
+Axis col_axis(std::int64_t in, const ResizeOptions& o, bool turned) {
+  return {o.mode, in, o.width, o.step_x, o.align_corners, turned};
 }
 
 }  // namespace
@@ -76,8 +130,8 @@ ResizeOptions by_factor(std::int64_t in_height, std::int64_t in_width, double fa
 
 Tensor resize(const Tensor& x, const ResizeOptions& options) {
   check("resize", x.shape(), options);
-  if (forced_kernel("resize") == "reference") return resize_reference(x, options);
-  return resample("resize", x, row_taps(x.size(1), options), col_taps(x.size(2), options),
+  if (forced_kernel("resize") == "reference" && x.device().is_cpu()) return resize_reference(x, options);
+  return resample("resize", x, row_axis(x.size(1), options, false), col_axis(x.size(2), options, false),
                   {x.size(0), options.height, options.width, x.size(3)});
 }
 
@@ -86,8 +140,8 @@ Tensor resize_backward(const Tensor& grad_out, const Shape& x_shape, const Resiz
   const Shape expected{x_shape[0], options.height, options.width, x_shape[3]};
   require(grad_out.shape() == expected, "resize_backward", "grad_out must have shape ", expected, ", got ",
           grad_out.shape(), "; x is ", x_shape);
-  return resample("resize_backward", grad_out, transposed(row_taps(x_shape[1], options), x_shape[1]),
-                  transposed(col_taps(x_shape[2], options), x_shape[2]), x_shape);
+  return resample("resize_backward", grad_out, row_axis(x_shape[1], options, true), col_axis(x_shape[2], options, true),
+                  x_shape);
 }
 
 }  // namespace rein::ops

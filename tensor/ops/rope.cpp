@@ -1,7 +1,9 @@
 #include "tensor/ops/rope.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/rope_cpu.h"
+#include "tensor/ops/rope_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -14,6 +16,9 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
   require(table.cos.dtype() == x.dtype() && table.sin.dtype() == x.dtype(), op,
           "x and tables must have one dtype, got ", name_of(x.dtype()), ", ", name_of(table.cos.dtype()), " and ",
           name_of(table.sin.dtype()));
+  require(table.cos.device() == x.device() && table.sin.device() == x.device(), op,
+          "x and tables must be on one device, got ", x.device().text(), ", ", table.cos.device().text(), " and ",
+          table.sin.device().text());
   const std::int64_t rows = table.cos.size(0), half = table.cos.size(1);
   require(rows <= x.size(1), op, "the table has ", rows, " rows, more than x ", x.shape());
   require(half >= 1 && columns >= 0 && columns <= x.size(2) && columns % (2 * half) == 0, op,
@@ -26,8 +31,8 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
                              .half = half};
   Tensor y = Tensor::empty_like(x);
   dispatch_real(op, x.dtype(), [&]<class T>() {
-    cpu::rope<T>(x.data<T>(), table.cos.data<T>(), table.sin.data<T>(), sizes, table.pairs, inverse,
-                 y.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(), rope<T>(x.data<T>(), table.cos.data<T>(), table.sin.data<T>(), sizes, table.pairs,
+                                       inverse, y.mutable_data<T>()));
   });
   return y;
 }

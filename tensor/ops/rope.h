@@ -20,6 +20,7 @@ struct RopeTable {
   Tensor cos, sin;
   RopePairs pairs = RopePairs::interleaved;
   explicit operator bool() const { return static_cast<bool>(cos); }
+  RopeTable to(Device device) const { return {cos.to(device), sin.to(device), pairs}; }
 };
 
 // x (N, L, C) -> like x. The last cos.size(0) rows of each (L, C) matrix are rotated, in their first `columns` columns

@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <numeric>
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/shape_ops_cpu.h"
+#include "tensor/ops/shape_ops_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -41,7 +43,8 @@ std::vector<Tensor> split_checked(const Tensor& x, int axis, const std::vector<s
   std::int64_t begin = 0;
   for (const std::int64_t size : sizes) {
     Tensor part = Tensor::empty(x.shape().with(axis, size), x.dtype(), x.device());
-    cpu::copy_rows(bytes_of(x) + begin * unit, pitch, mutable_bytes_of(part), size * unit, v.outer, size * unit);
+    REIN_ON_DEVICE(x.device(), copy_rows(bytes_of(x) + begin * unit, pitch, mutable_bytes_of(part), size * unit,
+                                         v.outer, size * unit));
     parts.push_back(std::move(part));
     begin += size;
   }
@@ -50,17 +53,17 @@ std::vector<Tensor> split_checked(const Tensor& x, int axis, const std::vector<s
 
 // Places parts of the given sizes side by side along `axis`; null parts become zeros.
 Tensor side_by_side(const std::vector<Tensor>& parts, const std::vector<std::int64_t>& sizes, const Shape& shape,
-                    DType dtype, int axis) {
-  Tensor out = Tensor::empty(shape, dtype);
+                    DType dtype, Device device, int axis) {
+  Tensor out = Tensor::empty(shape, dtype, device);
   const AxisView v = view_along(shape, axis);
   const std::int64_t unit = v.inner * static_cast<std::int64_t>(size_of(dtype)), pitch = shape[axis] * unit;
   std::byte* to = mutable_bytes_of(out);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::int64_t bytes = sizes[i] * unit;
     if (parts[i]) {
-      cpu::copy_rows(bytes_of(parts[i]), bytes, to, pitch, v.outer, bytes);
+      REIN_ON_DEVICE(device, copy_rows(bytes_of(parts[i]), bytes, to, pitch, v.outer, bytes));
     } else {
-      cpu::zero_rows(to, pitch, v.outer, bytes);
+      REIN_ON_DEVICE(device, zero_rows(to, pitch, v.outer, bytes));
     }
     to += bytes;
   }
@@ -111,7 +114,8 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
   Tensor y = Tensor::empty(Shape(std::span<const std::int64_t>(out_sizes, axes.size())), x.dtype(), x.device());
   if (x.count() == 0) return y;
   const auto run = [&]<class T>(T) {
-    cpu::permute<T>(static_cast<const T*>(x.raw()), out_sizes, out_strides, x.rank(), static_cast<T*>(y.mutable_raw()));
+    REIN_ON_DEVICE(x.device(), permute<T>(static_cast<const T*>(x.raw()), out_sizes, out_strides, x.rank(),
+                                          static_cast<T*>(y.mutable_raw())));
   };
   switch (size_of(x.dtype())) {
     case 1:
@@ -150,10 +154,12 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
             "parts must agree except along axis ", a, ", got ", first.shape(), " and ", part.shape());
     require(part.dtype() == first.dtype(), "concat", "parts must have one dtype, got ", name_of(first.dtype()), " and ",
             name_of(part.dtype()));
+    require(part.device() == first.device(), "concat", "parts must be on one device, got ", first.device().text(),
+            " and ", part.device().text());
     sizes.push_back(part.size(a));
   }
   const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  return side_by_side(parts, sizes, first.shape().with(a, total), first.dtype(), a);
+  return side_by_side(parts, sizes, first.shape().with(a, total), first.dtype(), first.device(), a);
 }
 
 std::vector<Tensor> split(const Tensor& x, int axis, const std::vector<std::int64_t>& sizes) {
@@ -169,7 +175,8 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end) {
   const AxisView v = view_along(x.shape(), a);
   const std::int64_t unit = v.inner * static_cast<std::int64_t>(size_of(x.dtype())), bytes = (end - begin) * unit;
   Tensor y = Tensor::empty(x.shape().with(a, end - begin), x.dtype(), x.device());
-  cpu::copy_rows(bytes_of(x) + begin * unit, x.size(a) * unit, mutable_bytes_of(y), bytes, v.outer, bytes);
+  REIN_ON_DEVICE(x.device(),
+                 copy_rows(bytes_of(x) + begin * unit, x.size(a) * unit, mutable_bytes_of(y), bytes, v.outer, bytes));
   return y;
 }
 
@@ -178,7 +185,7 @@ Tensor expand(const Tensor& x, std::int64_t n) {
           "x must have shape (1, ...) and n be 0 or more, got ", x.shape(), " and ", n);
   Tensor y = Tensor::empty(x.shape().with(0, n), x.dtype(), x.device());
   const auto bytes = static_cast<std::int64_t>(x.bytes());
-  cpu::copy_rows(bytes_of(x), 0, mutable_bytes_of(y), bytes, n, bytes);
+  REIN_ON_DEVICE(x.device(), copy_rows(bytes_of(x), 0, mutable_bytes_of(y), bytes, n, bytes));
   return y;
 }
 
@@ -187,11 +194,16 @@ Tensor split_backward(const std::vector<Tensor>& grads, const Shape& x_shape, DT
   const int a = checked_axis("split_backward", x_shape, axis);
   check_sizes("split_backward", x_shape, a, sizes);
   require(grads.size() == sizes.size(), "split_backward", "needs ", sizes.size(), " gradients, got ", grads.size());
+  Device device;
+  for (const Tensor& grad : grads)
+    if (grad) device = grad.device();
   for (std::size_t i = 0; i < grads.size(); ++i) {
+    require(!grads[i] || grads[i].device() == device, "split_backward", "gradients must be on one device, got ",
+            grads[i].device().text(), " and ", device.text());
     require(!grads[i] || (grads[i].shape() == x_shape.with(a, sizes[i]) && grads[i].dtype() == dtype), "split_backward",
             "gradient ", i, " must have shape ", x_shape.with(a, sizes[i]), ", got ", grads[i].shape());
   }
-  return side_by_side(grads, sizes, x_shape, dtype, a);
+  return side_by_side(grads, sizes, x_shape, dtype, device, a);
 }
 
 Tensor slice_backward(const Tensor& grad_out, const Shape& x_shape, int axis, std::int64_t begin) {

@@ -1,14 +1,12 @@
 // Copies. Work is cut into pieces of about 64 KiB; every piece writes its own part of the output.
-// permute: neighbouring axes that stay neighbours are merged first. If the innermost axis stays innermost, whole runs
-// are copied; otherwise the plane of (the axis that is dense in the source, the output's innermost axis) is done in
-// square tiles, so that both sides touch whole cache lines.
+// permute: runs (shape_ops_axes.h), or planes in square tiles, so that both sides touch whole cache lines.
 #include "tensor/ops/shape_ops_cpu.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/ops/shape_ops_axes.h"
 #include "tensor/parallel.h"
-#include "tensor/shape.h"
 
 namespace rein::ops::cpu {
 namespace {
@@ -57,46 +55,9 @@ void for_each_piece(std::int64_t rows, std::int64_t row_bytes, F&& body) {
   });
 }
 
-struct Axes {
-  std::int64_t sizes[Shape::max_rank];
-  std::int64_t strides[Shape::max_rank];  // of the source, in elements
-  int rank = 0;
-
-  // Source offset of a flat index over the first `axes` axes.
-  std::int64_t offset(std::int64_t index, int axes) const {
-    std::int64_t at = 0;
-    for (int k = axes - 1; k >= 0; --k) {
-      at += index % sizes[k] * strides[k];
-      index /= sizes[k];
-    }
-    return at;
-  }
-};
-
-Axes merged(const std::int64_t* sizes, const std::int64_t* strides, int rank) {
-  Axes axes;
-  for (int k = 0; k < rank; ++k) {
-    if (sizes[k] == 1) continue;
-    const int last = axes.rank - 1;
-    if (last >= 0 && axes.strides[last] == strides[k] * sizes[k]) {
-      axes.sizes[last] *= sizes[k];
-      axes.strides[last] = strides[k];
-    } else {
-      axes.sizes[axes.rank] = sizes[k];
-      axes.strides[axes.rank] = strides[k];
-      ++axes.rank;
-    }
-  }
-  if (axes.rank == 0) {
-    axes.sizes[0] = axes.strides[0] = 1;
-    axes.rank = 1;
-  }
-  return axes;
-}
-
 // Runs of sizes[rank - 1] elements that are dense on both sides.
 template <class T>
-void copy_runs(const T* src, const Axes& axes, T* dst) {
+void copy_runs(const T* src, const CopyAxes& axes, T* dst) {
   const std::int64_t run = axes.sizes[axes.rank - 1];
   std::int64_t rows = 1;
   for (int k = 0; k + 1 < axes.rank; ++k) rows *= axes.sizes[k];
@@ -135,50 +96,20 @@ void transpose(const T* src, std::int64_t src_pitch, T* dst, std::int64_t dst_pi
   }
 }
 
-// The innermost output axis has a source stride above 1: planes of (dense axis, innermost axis).
 template <class T>
-void copy_planes(const T* src, const Axes& axes, T* dst) {
-  const int last = axes.rank - 1;
-  int dense = 0;
-  while (axes.strides[dense] != 1) ++dense;
-  std::int64_t dst_pitch = 1;
-  for (int k = dense + 1; k <= last; ++k) dst_pitch *= axes.sizes[k];
-  Axes outer;
-  std::int64_t dst_strides[Shape::max_rank];
-  std::int64_t planes = 1, dst_stride = dst_pitch * axes.sizes[dense];
-  for (int k = 0; k < last; ++k) {
-    if (k == dense) continue;
-    outer.sizes[outer.rank] = axes.sizes[k];
-    outer.strides[outer.rank] = axes.strides[k];
-    planes *= axes.sizes[k];
-    ++outer.rank;
-  }
-  // Output strides of the outer axes, from the innermost: those behind `dense` count from the last axis on.
-  std::int64_t inside = axes.sizes[last];
-  for (int k = last - 1, o = outer.rank - 1; k >= 0; --k) {
-    if (k == dense) {
-      inside = dst_stride;
-      continue;
-    }
-    dst_strides[o--] = inside;
-    inside *= axes.sizes[k];
-  }
-  Axes to = outer;
-  for (int k = 0; k < outer.rank; ++k) to.strides[k] = dst_strides[k];
-
+void copy_planes(const T* src, const CopyPlanes& p, T* dst) {
   constexpr std::int64_t rows_per_piece = 128, cols_per_piece = 128;
-  const std::int64_t rows = axes.sizes[dense], cols = axes.sizes[last];
-  const std::int64_t row_pieces = (rows + rows_per_piece - 1) / rows_per_piece;
-  const std::int64_t col_pieces = (cols + cols_per_piece - 1) / cols_per_piece;
-  parallel_ranges(planes * row_pieces * col_pieces, std::max<std::int64_t>(1, rows_per_piece / rows),
+  const std::int64_t row_pieces = (p.rows + rows_per_piece - 1) / rows_per_piece;
+  const std::int64_t col_pieces = (p.cols + cols_per_piece - 1) / cols_per_piece;
+  parallel_ranges(p.planes * row_pieces * col_pieces, std::max<std::int64_t>(1, rows_per_piece / p.rows),
                   [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t i = begin; i < end; ++i) {
                       const std::int64_t plane = i / (row_pieces * col_pieces);
                       const std::int64_t row = i / col_pieces % row_pieces * rows_per_piece,
                                          col = i % col_pieces * cols_per_piece;
-                      transpose(src + outer.offset(plane, outer.rank) + row + col * axes.strides[last],
-                                axes.strides[last], dst + to.offset(plane, to.rank) + row * dst_pitch + col, dst_pitch,
-                                std::min(rows_per_piece, rows - row), std::min(cols_per_piece, cols - col));
+                      transpose(src + p.from.offset(plane, p.from.rank) + row + col * p.src_pitch, p.src_pitch,
+                                dst + p.to.offset(plane, p.to.rank) + row * p.dst_pitch + col, p.dst_pitch,
+                                std::min(rows_per_piece, p.rows - row), std::min(cols_per_piece, p.cols - col));
                     }
                   });
 }
@@ -209,11 +140,11 @@ void zero_rows(std::byte* dst, std::int64_t dst_pitch, std::int64_t rows, std::i
 
 template <class T>
 void permute(const T* src, const std::int64_t* sizes, const std::int64_t* strides, int rank, T* dst) {
-  const Axes axes = merged(sizes, strides, rank);
+  const CopyAxes axes = merged_axes(sizes, strides, rank);
   if (axes.strides[axes.rank - 1] == 1) {
     copy_runs(src, axes, dst);
   } else {
-    copy_planes(src, axes, dst);
+    copy_planes(src, planes_of(axes), dst);
   }
 }
 

@@ -1,7 +1,9 @@
 #include "tensor/ops/windows.h"
 
+#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/ops/windows_cpu.h"
+#include "tensor/ops/windows_cuda.h"
 
 namespace rein::ops {
 namespace {
@@ -35,9 +37,12 @@ Tensor window_partition(const Tensor& x, std::int64_t side, const Tensor& fill) 
   require(!fill || (fill.shape() == Shape{s.channels} && fill.dtype() == x.dtype()), op, "fill must have shape (",
           s.channels, ") and the dtype of x, ", name_of(x.dtype()), "; got ", fill ? fill.shape() : Shape{}, " ",
           name_of(fill ? fill.dtype() : x.dtype()));
+  require(!fill || fill.device() == x.device(), op, "x and fill must be on one device, got ", x.device().text(),
+          " and ", fill.device().text());
   Tensor windows = Tensor::empty({s.batches * s.rows() * s.cols(), side * side, s.channels}, x.dtype(), x.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
-    cpu::window_partition<T>(s, x.data<T>(), fill ? fill.data<T>() : nullptr, windows.mutable_data<T>());
+    REIN_ON_DEVICE(x.device(),
+                   window_partition<T>(s, x.data<T>(), fill ? fill.data<T>() : nullptr, windows.mutable_data<T>()));
   });
   return windows;
 }
@@ -46,7 +51,9 @@ Tensor window_merge(const Tensor& windows, std::int64_t height, std::int64_t wid
   const char* op = "window_merge";
   const cpu::WindowSizes s = sizes_of(op, windows, height, width, side);
   Tensor x = Tensor::empty({s.batches, height, width, s.channels}, windows.dtype(), windows.device());
-  dispatch_real(op, x.dtype(), [&]<class T>() { cpu::window_merge<T>(s, windows.data<T>(), x.mutable_data<T>()); });
+  dispatch_real(op, x.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(x.device(), window_merge<T>(s, windows.data<T>(), x.mutable_data<T>()));
+  });
   return x;
 }
 
@@ -54,8 +61,9 @@ Tensor window_fill_backward(const Tensor& grad_windows, std::int64_t height, std
   const char* op = "window_fill_backward";
   const cpu::WindowSizes s = sizes_of(op, grad_windows, height, width, side);
   Tensor grad = Tensor::empty({s.channels}, grad_windows.dtype(), grad_windows.device());
-  dispatch_real(op, grad.dtype(),
-                [&]<class T>() { cpu::window_fill_backward<T>(s, grad_windows.data<T>(), grad.mutable_data<T>()); });
+  dispatch_real(op, grad.dtype(), [&]<class T>() {
+    REIN_ON_DEVICE(grad.device(), window_fill_backward<T>(s, grad_windows.data<T>(), grad.mutable_data<T>()));
+  });
   return grad;
 }
 

@@ -195,6 +195,30 @@ TEST_CASE("inspect --load: no memory beside the weights but a part of the larges
   }
 }
 
+TEST_CASE("inspect: a folder of weight files is a list; folders and devices with nothing in them are refused") {
+  const Converter c;
+  const fs::path folder = c / "weights";
+  fs::create_directory(folder);
+  const auto manifests = test::read_manifests();
+  test::write_hollow(folder / "dino.safetensors", test::manifest_named(manifests, "hf_dinov3-vits16").tensors);
+  test::write_hollow(folder / "sam.safetensors", test::manifest_named(manifests, "hf_sam-vit-base").tensors);
+  fs::copy("README.md", folder / "page.pth");
+  const Finished list = c.run({"inspect", folder.string()});
+  CHECK(list.status == 0);
+  CHECK(list.out.find("dino.safetensors: dinov3 (dinov3_hf): 12 blocks of 384, 6 heads, patch 16, any grid, 4 reg") ==
+        0);
+  CHECK(list.out.find("\npage.pth: this is no PyTorch file") != list.out.npos);
+  CHECK(list.out.find("\nsam.safetensors: sam (sam_hf): 12 blocks of 768, 12 heads, patch 16, grid 64x64") !=
+        list.out.npos);
+  const Finished json = c.run({"inspect", "--json", folder.string()});
+  CHECK(json.out.find("\"files\":[{\"file\":\"dino.safetensors\",\"model\":{\"text\":\"dinov3") != json.out.npos);
+  fs::create_directory(c / "empty");
+  check_refused(c.run({"inspect", (c / "empty").string()}),
+                {"this folder holds no weights", "no checkpoint and no run"});
+  check_refused(c.run({"inspect", "/dev/null"}), {"/dev/null: is not a regular file", "hint: name a .safetensors"});
+  check_refused(c.run({"inspect", "README.md"}), {"it looks like a text", "hint: docs/weights.md"});
+}
+
 TEST_CASE("inspect: says family, size, patch, native resolution and normalisation of every published file") {
   const Converter c;
   for (const test::Manifest& m : test::read_manifests()) {

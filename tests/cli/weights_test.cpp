@@ -62,6 +62,19 @@ TEST_CASE("mistake 1 and 2: another size, another family") {
   w.refused(clip, {"is clip (clip_hf); dinov2 is asked for", "hint: rein inspect"}, "dinov2");
 }
 
+TEST_CASE("mistake 2 again: the other family has the same names") {
+  const Weights w;  // its ViT has timm's names and a learned position of the class token
+  const SafeTensors whole = SafeTensors::open(w / "vit.safetensors");
+  std::map<std::string, Tensor> tensors;
+  for (const std::string& name : whole.names())
+    if (!name.starts_with("head.")) tensors[name] = whole.tensor(name);
+  write_safetensors(w / "headless.safetensors", tensors);
+  w.refused("headless.safetensors",
+            {"is vit_augreg (vit_augreg): the class token's row of pos_embed is not zero, as it is in mae",
+             "hint: a backbone that was trained further needs its layout's name: model.layout"},
+            "mae", true);
+}
+
 TEST_CASE("mistake 3: patches of 14 pixels where 16 are meant") {
   const Weights w;
   const std::string small = w.hollow("dinov2_small.safetensors", "hf_dinov2-small");

@@ -39,28 +39,39 @@ struct Poison {
   ~Poison() { poison_new_tensors(false); }
 };
 
-std::vector<Tensor> run_gradients(const OpCase& c, const std::vector<Tensor>& inputs, DType dtype) {
+struct Run {
+  std::vector<Tensor> outs, grads;  // of each output; of each input, null where there is none
+};
+
+// Forward, and backward from random cotangents when `gradients`.
+Run run_case(const OpCase& c, const std::vector<Tensor>& inputs, DType dtype, Device device, bool gradients) {
   std::vector<Variable> leaves;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor t = to_dtype(inputs[i], dtype);
+    const Tensor t = to_dtype(inputs[i], dtype).to(device);
     if (!t)
       leaves.emplace_back();
     else
-      leaves.push_back(c.inputs[i].differentiable ? parameter(t.clone()) : constant(t));
+      leaves.push_back(gradients && c.inputs[i].differentiable ? parameter(t.clone()) : constant(t));
   }
   const Outs outs = c.run(leaves);
+  Run run;
+  for (const Variable& out : outs) run.outs.push_back(out.value());
+  if (!gradients) return run;
   std::vector<Variable> roots;
   std::vector<Tensor> cotangents;
   for (std::size_t k = 0; k < outs.size(); ++k) {
     if (!outs[k].requires_grad()) continue;
     roots.push_back(outs[k]);
     const Tensor cotangent = rounded_to_f32(random_normal(RandomKey(7).child(k), outs[k].shape(), 0, 1, DType::f64));
-    cotangents.push_back(to_dtype(cotangent, dtype));
+    cotangents.push_back(to_dtype(cotangent, dtype).to(device));
   }
   backward(roots, cotangents);
-  std::vector<Tensor> grads;
-  for (const Variable& v : leaves) grads.push_back(v.grad());
-  return grads;
+  for (const Variable& v : leaves) run.grads.push_back(v.grad());
+  return run;
+}
+
+std::vector<Tensor> run_gradients(const OpCase& c, const std::vector<Tensor>& inputs, DType dtype) {
+  return run_case(c, inputs, dtype, {}, true).grads;
 }
 
 }  // namespace
@@ -213,7 +224,34 @@ Comparison check_f32_gradient(const OpCase& c) {
   return worst;
 }
 
-GradcheckReport check_gradient(const OpCase& c) {
+Comparison check_device(const OpCase& c, DType dtype, Device device) {
+  const std::vector<Tensor> inputs = make_inputs(c);
+  const Run expected = run_case(c, inputs, dtype, {}, c.check_gradient);
+  Run got;
+  {
+    const Poison poison;
+    got = run_case(c, inputs, dtype, device, c.check_gradient);
+  }
+  Comparison worst{.ok = true, .error = 0, .text = ""};
+  const auto take = [&](const Tensor& g, const Tensor& e, double tolerance, const std::string& what) {
+    Comparison one = g && g.device() != device
+                         ? Comparison{.ok = false, .error = 0, .text = "is on " + g.device().text()}
+                         : compare(g.to(Device{}), e, tolerance);
+    if (!one.ok) one.text = concat_text(what, ": ", one.text);
+    if ((worst.ok && !one.ok) || (one.ok == worst.ok && !(one.error <= worst.error))) worst = one;
+  };
+  const bool f64 = dtype == DType::f64;
+  for (std::size_t k = 0; k < expected.outs.size(); ++k)
+    take(got.outs[k], expected.outs[k], f64 ? c.f64_tolerance : c.f32_tolerance, concat_text("out ", k));
+  for (std::size_t i = 0; i < expected.grads.size(); ++i) {
+    if (!expected.grads[i] && !got.grads[i]) continue;
+    if (c.inputs[i].expect_zero) continue;
+    take(got.grads[i], expected.grads[i], f64 ? 1e-11 : c.f32_grad_tolerance, "gradient of " + c.inputs[i].name);
+  }
+  return worst;
+}
+
+GradcheckReport check_gradient(const OpCase& c, Device device) {
   const std::vector<Tensor> values = make_inputs(c);
   std::vector<GradcheckInput> inputs;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -221,7 +259,9 @@ GradcheckReport check_gradient(const OpCase& c) {
     inputs.push_back({in.name, values[i], in.differentiable && values[i], in.expect_zero, in.unreached});
   }
   const Poison poison;
-  return gradcheck(c.run, inputs, c.gradcheck);
+  GradcheckOptions options = c.gradcheck;
+  options.device = device;
+  return gradcheck(c.run, inputs, options);
 }
 
 }  // namespace rein::testing

@@ -115,6 +115,8 @@ Comparison compare(const Tensor& got, const Tensor& expected, double tolerance);
 // The drivers. Each returns one Comparison (the worst), never throws for a wrong value.
 Comparison check_value(const OpCase& c, DType dtype);
 Comparison check_f32_gradient(const OpCase& c);
-GradcheckReport check_gradient(const OpCase& c);
+GradcheckReport check_gradient(const OpCase& c, Device device = {});
+// Outputs and gradients on a device against those of the CPU, in the same dtype, with the case's tolerances.
+Comparison check_device(const OpCase& c, DType dtype, Device device);
 
 }  // namespace rein::testing

@@ -9,6 +9,7 @@
 #include "autograd/ops/elementwise.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
+#include "tensor/ops/random_points.h"
 #include "tests/harness/case.h"
 #include "tests/ops/same_bits.h"
 
@@ -230,25 +231,13 @@ TEST_CASE("the same bits for any number of threads") {
   });
 }
 
-TEST_CASE("points: another key, image, layer or purpose gives other ones, all uniform in the unit square") {
-  std::vector<float> points(20000);
-  draw_points(point_key(RandomKey(1), 0, 0, "match"), 0, 10000, points.data());
-  double x = 0, y = 0, xy = 0;
-  for (std::size_t i = 0; i < points.size(); i += 2) {
-    CHECK((points[i] >= 0 && points[i] < 1 && points[i + 1] >= 0 && points[i + 1] < 1));
-    x += points[i], y += points[i + 1], xy += (points[i] - 0.5) * (points[i + 1] - 0.5);
-  }
-  CHECK(std::abs(x / 10000 - 0.5) < 0.012);  // four standard deviations
-  CHECK(std::abs(y / 10000 - 0.5) < 0.012);
-  CHECK(std::abs(xy / 10000) < 0.0034);
-  std::vector<float> part(20);
-  draw_points(point_key(RandomKey(1), 0, 0, "match"), 101, 10, part.data());
-  CHECK(std::equal(part.begin(), part.end(), points.begin() + 202));
-  std::set<float> firsts{points[0]};
-  for (const RandomKey& key : {point_key(RandomKey(2), 0, 0, "match"), point_key(RandomKey(1), 1, 0, "match"),
-                               point_key(RandomKey(1), 0, 1, "match"), point_key(RandomKey(1), 0, 0, "candidates")}) {
-    draw_points(key, 0, 1, part.data());
-    firsts.insert(part[0]);
+TEST_CASE("points: another key, image, layer or purpose gives other ones") {
+  std::set<double> firsts;
+  for (const RandomKey& key : {point_key(RandomKey(1), 0, 0, "match"), point_key(RandomKey(2), 0, 0, "match"),
+                               point_key(RandomKey(1), 1, 0, "match"), point_key(RandomKey(1), 0, 1, "match"),
+                               point_key(RandomKey(1), 0, 0, "candidates")}) {
+    const ops::PointStream stream{key};
+    firsts.insert(ops::random_points(std::span(&stream, 1), 1).at(0));
   }
   CHECK(firsts.size() == 5);
 }

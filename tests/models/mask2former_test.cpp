@@ -7,8 +7,8 @@
 #include <map>
 
 #include "autograd/ops/loss.h"
-#include "models/heads/attention_mask.h"
 #include "tensor/memory.h"
+#include "tensor/ops/attention_mask.h"
 #include "tensor/ops/resize.h"
 #include "tensor/parallel.h"
 #include "tests/models/tiny.h"
@@ -72,18 +72,6 @@ TEST_CASE("Mask2Former has the published number of parameters, plain and with Re
   CHECK(memory_stats().live == before);
 }
 
-TEST_CASE("negative logits block; a row that blocks everything is opened, others stay") {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  const Tensor logits = Tensor::from<double>(std::vector<double>{-1, 0, 2, -1e-9, -3, -2, nan, -1, 0.5}, {1, 3, 3});
-  const Tensor blocked = blocked_where_negative(logits);
-  CHECK(blocked.to_doubles() == std::vector<double>{1, 0, 0, 1, 1, 1, 0, 1, 0});
-  const OpenedMask opened = open_blocked_rows(blocked);
-  CHECK(opened.opened_rows == 1);
-  CHECK(opened.blocked.to_doubles() == std::vector<double>{1, 0, 0, 0, 0, 0, 0, 1, 0});
-  CHECK(blocked.at(3) == 1);  // the argument is not written to
-  CHECK(open_blocked_rows(opened.blocked).opened_rows == 0);
-}
-
 TEST_CASE("resizing the mask features first blocks what resizing the masks blocks") {
   Mask2FormerOptions o = tiny_mask2former();
   o.in_channels = 5;
@@ -112,7 +100,7 @@ TEST_CASE("resizing the mask features first blocks what resizing the masks block
     const Tensor full = out.mask_logits(l).value();
     CHECK(full.shape() == Shape{2, 6, 16, 24});
     const Tensor official =
-        blocked_where_negative(ops::resize(full.view({12, 16, 24, 1}), ops::to_size(h, w)).view({2, 6, h * w}));
+        ops::blocked_where_negative(ops::resize(full.view({12, 16, 24, 1}), ops::to_size(h, w)).view({2, 6, h * w}));
     CHECK(official.to_doubles() == masks[l].to_doubles());
   }
   setenv("REIN_KERNEL", "attention_mask:reference", 1);

@@ -96,7 +96,8 @@ const Cases cases("attention", [](CaseList& list) {
   for (const Sizes& s :
        {Sizes{1, 1, 1, 2, 1, 1, false}, Sizes{2, 1, 3, 5, 4, 2, true}, Sizes{2, 3, 7, 7, 5, 5, false},
         Sizes{1, 2, 31, 33, 8, 16, true}, Sizes{2, 2, 33, 32, 16, 17, false}, Sizes{1, 1, 50, 130, 32, 32, true},
-        Sizes{1, 2, 49, 65, 64, 64, false}, Sizes{1, 1, 13, 200, 80, 80, true}}) {
+        Sizes{1, 2, 49, 65, 64, 64, false}, Sizes{1, 1, 13, 200, 80, 80, true}, Sizes{1, 1, 70, 6, 3, 100, false},
+        Sizes{1, 2, 4, 35, 140, 130, true}, Sizes{1, 1, 3, 6, 2, 260, false}}) {
     const Tensor mask = s.mask ? some_mask(s.n, s.lq, s.lk) : Tensor{};
     const double scale = 0.4;
     list.add({.label = concat_text("N", s.n, " heads ", s.heads, " ", s.lq, "x", s.lk, " d", s.d, " dv", s.dv,
@@ -105,7 +106,9 @@ const Cases cases("attention", [](CaseList& list) {
                          normal("v", {s.n, s.lk, s.heads * s.dv})},
               .run =
                   [=](Vars v) {
-                    return Outs{attention(v[0], v[1], v[2], {.heads = s.heads, .scale = scale, .blocked = mask})};
+                    return Outs{
+                        attention(v[0], v[1], v[2],
+                                  {.heads = s.heads, .scale = scale, .blocked = mask.to(v[0].value().device())})};
                   },
               .reference = [=](Refs t) { return std::vector{attention_loops(t[0], t[1], t[2], mask, s.heads, scale)}; },
               .f32_tolerance = 5e-6,
@@ -117,7 +120,10 @@ const Cases cases("attention", [](CaseList& list) {
     const std::int64_t c = s.heads * s.d;
     list.add({.label = concat_text("packed N", s.n, " heads ", s.heads, " L", s.lq, " d", s.d, s.mask ? " mask" : ""),
               .inputs = {normal("qkv", {s.n, s.lq, 3 * c})},
-              .run = [=](Vars v) { return Outs{attention_packed(v[0], {.heads = s.heads, .blocked = mask})}; },
+              .run =
+                  [=](Vars v) {
+                    return Outs{attention_packed(v[0], {.heads = s.heads, .blocked = mask.to(v[0].value().device())})};
+                  },
               .reference =
                   [=](Refs t) {
                     const auto third = [&](std::int64_t which) {
@@ -149,8 +155,11 @@ const Cases cases("attention", [](CaseList& list) {
          .inputs = {normal("qkv", {s.n, l, 3 * c}), table("rel_height", s.h), table("rel_width", s.w)},
          .run =
              [=](Vars v) {
-               return Outs{attention_packed(
-                   v[0], {.heads = s.heads, .scale = 0.4, .blocked = mask, .rel_height = v[1], .rel_width = v[2]})};
+               return Outs{attention_packed(v[0], {.heads = s.heads,
+                                                   .scale = 0.4,
+                                                   .blocked = mask.to(v[0].value().device()),
+                                                   .rel_height = v[1],
+                                                   .rel_width = v[2]})};
              },
          .reference = [=](Refs t) { return std::vector{relative_loops(t[0], t[1], t[2], mask, s.heads, 0.4)}; },
          .f32_tolerance = 5e-6,
@@ -169,6 +178,19 @@ const Cases cases("attention", [](CaseList& list) {
          .bench_only = true,
          .flops = 4.0 * n * side * side * side * side * heads * d,
          .bytes = 16.0 * n * side * side * heads * d});
+  Tensor closed = Tensor::zeros({1, 3, 70}, DType::u8);
+  for (std::int64_t key = 0; key < 70; ++key) closed.mutable_data<std::uint8_t>()[70 + key] = 1;
+  list.add(
+      {.label = "a query with all keys blocked",
+       .inputs = {normal("q", {1, 3, 4}), normal("k", {1, 70, 4}), normal("v", {1, 70, 4})},
+       .run =
+           [=](Vars v) {
+             return Outs{attention(v[0], v[1], v[2], {.heads = 2, .blocked = closed.to(v[0].value().device())})};
+           },
+       .reference = [=](Refs t) { return std::vector{attention_loops(t[0], t[1], t[2], closed, 2, std::sqrt(0.5))}; },
+       .f32_tolerance = 2e-6,
+       .why = "sums of two products",
+       .check_gradient = false});
   list.add({.label = "frozen q and v",
             .inputs = {frozen(normal("q", {1, 3, 4})), normal("k", {1, 6, 4}), frozen(normal("v", {1, 6, 4}))},
             .run = [](Vars v) { return Outs{attention(v[0], v[1], v[2], {.heads = 2})}; },

@@ -77,7 +77,11 @@ const Cases cases("point_sample", [](CaseList& list) {
     const Tensor rows = ids(s.rows);
     list.add({.label = concat_text(s.maps, " rows ", count, " points ", s.points, s.shared ? " shared" : ""),
               .inputs = {normal("maps", s.maps)},
-              .run = [=](Vars v) { return Outs{point_sample(v[0], rows, points)}; },
+              .run =
+                  [=](Vars v) {
+                    const Device device = v[0].value().device();
+                    return Outs{point_sample(v[0], rows.to(device), points.to(device))};
+                  },
               .reference = [=](Refs t) { return std::vector{sample_loops(t[0], rows, points)}; },
               .f32_tolerance = 2e-6,
               .f32_grad_tolerance = 4e-6,
@@ -89,7 +93,9 @@ const Cases cases("point_sample", [](CaseList& list) {
                 [](Vars v) {
                   std::vector<std::int64_t> rows(100);
                   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
-                  return Outs{point_sample(v[0], ids(rows), random_uniform(RandomKey(1), {12544, 2}, 0, 1))};
+                  const Device device = v[0].value().device();
+                  return Outs{point_sample(v[0], ids(rows).to(device),
+                                           random_uniform(RandomKey(1), {12544, 2}, 0, 1).to(device))};
                 },
             .bench_only = true,
             .flops = 100.0 * 12544 * 11,
@@ -111,7 +117,7 @@ const Cases mask_cases("mask_points", [](CaseList& list) {
                   [=](Vars v) {
                     std::vector<MaskPointSet> given;
                     for (std::size_t i = 0; i < sets; ++i)
-                      given.push_back({v[i + 1], ids(all_rows[i]), points[i], Tensor{}});
+                      given.push_back({v[i + 1], ids(all_rows[i]), points[i].to(v[0].value().device()), Tensor{}});
                     Outs out = mask_points(v[0], given);
                     for (std::size_t i = sets; i < 3; ++i) out.push_back(scale(v[i + 1], 2));
                     return out;

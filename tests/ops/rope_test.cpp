@@ -64,7 +64,7 @@ const Cases cases("rope", [](CaseList& list) {
       list.add(
           {.label = concat_text(kind, s.x, " last ", s.rows, " rows, ", s.columns, " columns in heads of ", s.head),
            .inputs = {normal("x", s.x)},
-           .run = [=](Vars v) { return Outs{rope(v[0], table(v[0].dtype()), s.columns)}; },
+           .run = [=](Vars v) { return Outs{rope(v[0], table(v[0].dtype()).to(v[0].value().device()), s.columns)}; },
            .reference = [=](Refs t) { return std::vector{rope_loops(t[0], table(DType::f64), s.columns)}; },
            .f32_tolerance = 3e-7,
            .f32_grad_tolerance = 3e-7,
@@ -72,7 +72,10 @@ const Cases cases("rope", [](CaseList& list) {
     }
     list.add({.label = kind + "(1025, 3072)",
               .inputs = {normal("x", {1, 1025, 3072})},
-              .run = [=](Vars v) { return Outs{rope(v[0], table_of(1024, 32, pairs, v[0].dtype()), 2048)}; },
+              .run =
+                  [=](Vars v) {
+                    return Outs{rope(v[0], table_of(1024, 32, pairs, v[0].dtype()).to(v[0].value().device()), 2048)};
+                  },
               .bench_only = true,
               .bytes = 8.0 * 1025 * 3072});
   }

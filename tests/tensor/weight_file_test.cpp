@@ -60,6 +60,26 @@ TEST_CASE("weight files: the content says what a file is, not its name") {
   CHECK(contains(error_of(folder.write("e.pt", "")), "empty"));
 }
 
+TEST_CASE("weight files: other kinds of file are named, folders say what they have") {
+  const TempFolder folder;
+  const auto other = [&](const std::string& name, const std::string& bytes, const std::string& kind) {
+    CHECK(contains(error_of(folder.write(name, bytes)),
+                   name + ": is neither a safetensors nor a PyTorch file; it looks like " + kind));
+  };
+  other("a.png", "\x89PNG\r\n\x1A\n and more", "a PNG picture");
+  other("renamed.safetensors", "\xFF\xD8\xFF\xE0 and more", "a JPEG picture");
+  other("weights.tar.gz", "\x1F\x8B\x08 and more", "a gzip archive: unpack it first");
+  other("config.json", "{\"hidden_size\": 768}", "a JSON text");
+  other("README.md", "# A model\n", "a text");
+  CHECK(contains(error_of(folder.write("noise", std::string("\0\1\2\3", 4))), "nor a PyTorch file"));
+  CHECK(contains(error_of(folder.write("page.htm", "<html>")), "web page"));
+  CHECK(contains(error_of("/dev/null"), "[weights] /dev/null: is not a regular file"));
+  CHECK(contains(error_of(""), "the file's name is empty"));
+  CHECK(weight_files_in(folder.path()) == std::vector<std::filesystem::path>{folder / "renamed.safetensors"});
+  CHECK(contains(error_of(folder.path()), "; name one of its files: renamed.safetensors"));
+  CHECK(weight_files_in(folder / "absent").empty());
+}
+
 TEST_CASE("weight files: shards are one source") {
   const TempFolder folder;
   CHECK(contains(error_of(folder.path()), "this folder has no model.safetensors"));

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "models/slide.h"
 #include "tensor/memory.h"
+#include "tests/golden/manifest_files.h"
 #include "tests/train/tiny_run.h"
 #include "train/build.h"
 #include "train/config.h"
@@ -29,21 +31,36 @@ struct Recipe {
   models::VitOptions vit;  // as the file would give it after conversion
   std::int64_t trained;
   const char* manifest = "";
+  const char* weights = "";  // published file of tests/golden/manifests.txt
+  std::int64_t adapter = 2990081;
 };
 const std::vector<Recipe>& recipes() {
-  const auto timm = [](std::int64_t grid) {
-    models::VitOptions vit = models::vit_tiny();
+  const auto plain = [](models::VitOptions vit, std::int64_t grid) {
     vit.grid_height = vit.grid_width = grid;
+    return vit;
+  };
+  const auto sam_huge = [] {
+    models::VitOptions vit = models::sam(models::vit_huge(), 16, 32);
+    vit.windows->table_grid = 64;  // tables of relative positions stay as they are in the file
     return vit;
   };
   using models::dinov2;
   static const std::vector<Recipe> table = {
-      {"dinov2_small_mask2former_512", dinov2(models::vit_small(), 16, 32), 20608469, "rein_dinov2_s_mask2former"},
-      {"dinov2_base_mask2former_512", dinov2(models::vit_base(), 16, 32), 22059221, "rein_dinov2_b_mask2former"},
-      {"dinov2_large_mask2former_512", dinov2(models::vit_large(), 16, 32), 23569877, "rein_dinov2_l_mask2former"},
+      {"dinov2_small_mask2former_512", dinov2(models::vit_small(), 16, 32), 20608469, "rein_dinov2_s_mask2former",
+       "orig_dinov2_vits14", 684033},
+      {"dinov2_base_mask2former_512", dinov2(models::vit_base(), 16, 32), 22059221, "rein_dinov2_b_mask2former",
+       "hf_dinov2-base", 1741569},
+      {"dinov2_large_mask2former_512", dinov2(models::vit_large(), 16, 32), 23569877, "rein_dinov2_l_mask2former",
+       "orig_dinov2_vitl14"},
+      {"clip_large_mask2former_512", models::clip(models::vit_large(), 16, 32, true), 23569877, "",
+       "openai_clip_ViT-L-14"},
+      {"mae_large_mask2former_512", plain(models::vit_large(), 32), 23569877, "", "orig_mae_pretrain_vit_large"},
+      // The four lateral convolutions of the pixel decoder are for 1280 channels instead of 1024.
+      {"sam_huge_mask2former_512", sam_huge(), 4510721 + 20579796 + 4 * 256 * 256, "", "orig_sam_vit_h", 4510721},
+      {"eva02_large_mask2former_512", models::eva02(models::vit_large(), 16, 32), 23569877, "", "orig_eva02_L_pt_p14"},
       {"dinov2_large_mask2former_1024", dinov2(models::vit_large(), 16, 64), 23569877},
-      {"idda_vit_tiny_fpn", timm(16), 4314388},
-      {"idda_vit_tiny_mask2former", timm(16), 0},
+      {"idda_vit_tiny_fpn", plain(models::vit_tiny(), 16), 4314388},
+      {"idda_vit_tiny_mask2former", plain(models::vit_tiny(), 16), 0},
       {"custom_template", dinov2(models::vit_small(), 16, 32), 0},
   };
   return table;
@@ -136,11 +153,80 @@ TEST_CASE("what the GTAV recipes train has the names and shapes of the official 
   }
 }
 
+// Files of names and shapes: they are recognised, converted and fitted to the model as real ones would be.
+TEST_CASE("the GTAV recipes take the published files of the paper's backbones, and train what the paper counts") {
+  const test::TempFolder folder;
+  const auto manifests = test::read_manifests();
+  const std::size_t before = memory_stats().live;
+  for (const Recipe& r : recipes()) {
+    if (*r.weights == '\0') continue;
+    CAPTURE(r.name);
+    Config c = recipe(r.name);
+    c.model.backbone = (folder / "weights.safetensors").string();
+    test::write_hollow(c.model.backbone, test::manifest_named(manifests, r.weights).tensors);
+    const BackboneFile file = open_backbone(c);
+    INFO(file.description);
+    const models::VitOptions& o = file.weights.model.options;
+    CHECK(o.patch == 16);
+    CHECK(o.grid_height == 32);
+    CHECK(o.grid_width == 32);
+    models::Segmentor model(segmentor_options(c, o, 19)), expected(segmentor_options(c, r.vit, 19));
+    CHECK(trained_counts(model).all == r.trained);
+    CHECK(trained_counts(model).adapter == r.adapter);
+    CHECK(trained_counts(model).vit == 0);
+    CHECK(model.parameter_count() == expected.parameter_count());
+    std::set<std::string> left;
+    for (const std::string& name : file.weights.source->names()) left.insert(name);
+    model.backbone().vit().visit([&](const std::string& path, nn::Param& param) {
+      const std::string name = path.substr(path.find("backbone.") == 0 ? 9 : 0);
+      CHECK_MESSAGE(left.erase(name) == 1, name << " is missing");
+      if (file.weights.source->has(name)) CHECK(file.weights.source->shape(name) == param.file_shape());
+    });
+    CHECK(left.empty());
+    CHECK(o.stem.class_token_times == (std::string(r.name).starts_with("clip") ? 2 : 1));
+    CHECK((o.position_resize == models::PositionResize::bilinear) == std::string(r.name).starts_with("clip"));
+    const std::vector<int> taps = r.vit.depth == 32   ? std::vector<int>{7, 15, 23, 31}
+                                  : r.vit.depth == 24 ? std::vector<int>{7, 11, 15, 23}
+                                                      : std::vector<int>{2, 5, 8, 11};
+    CHECK(segmentor_options(c, o, 19).out_indices == taps);
+    // The official code feeds every backbone images of ImageNet's mean.
+    const double mean = c.model.mean.empty() ? 255 * file.weights.model.mean[0] : c.model.mean[0];
+    const double deviation = c.model.std.empty() ? 255 * file.weights.model.std[2] : c.model.std[2];
+    CHECK(mean == doctest::Approx(123.675));
+    CHECK(deviation == doctest::Approx(57.375));
+    // Another model's file is refused by every recipe that names its family.
+    if (c.model.family.empty()) continue;
+    test::write_hollow(c.model.backbone, test::manifest_named(manifests, "timm_vit_large_patch16_224.augreg").tensors);
+    CHECK_THROWS_AS(open_backbone(c), std::runtime_error);
+  }
+  CHECK(memory_stats().live == before);
+}
+
+TEST_CASE("what is converted is said, and a grid only where the file has one") {
+  const test::TempFolder folder;
+  const auto manifests = test::read_manifests();
+  const auto text = [&](const char* weights, const std::vector<std::string>& overrides) {
+    Config c = recipe("dinov2_small_mask2former_512", overrides);
+    c.model.backbone = (folder / "weights.safetensors").string();
+    test::write_hollow(c.model.backbone, test::manifest_named(manifests, weights).tensors);
+    return open_backbone(c).description;
+  };
+  CHECK(text("hf_dinov2-small", {}) ==
+        "dinov2 (dinov2_hf): 12 blocks of 384, 6 heads, patch 14, grid 37x37; patch 14 -> 16; grid 37x37 -> 32x32");
+  CHECK(text("hf_dinov3-vits16", {}) ==
+        "dinov3 (dinov3_hf): 12 blocks of 384, 6 heads, patch 16, any grid, 4 registers");
+  CHECK(text("hf_dinov3-vits16", {"model.patch=8"}) ==
+        "dinov3 (dinov3_hf): 12 blocks of 384, 6 heads, patch 16, any grid, 4 registers; patch 16 -> 8");
+  CHECK(has(text("openai_clip_ViT-B-16", {"model.layout=clip_rein"}), "clip (clip_rein)"));
+  CHECK(has(text("openai_clip_ViT-B-16", {}), "clip (clip_openai)"));
+}
+
 TEST_CASE("the GTAV recipes have the published numbers") {
-  for (const char* name :
-       {"dinov2_small_mask2former_512", "dinov2_base_mask2former_512", "dinov2_large_mask2former_512"}) {
-    CAPTURE(name);
-    const Config c = recipe(name);
+  for (const Recipe& r : recipes()) {
+    if (*r.weights == '\0') continue;
+    CAPTURE(r.name);
+    const Config c = recipe(r.name);
+    CHECK(c.data.root == "gtav");
     CHECK(c.model.head == "mask2former");
     CHECK(c.rein.link_queries);
     CHECK(c.rein.token_length == 100);

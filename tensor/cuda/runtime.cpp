@@ -1,0 +1,85 @@
+#include "tensor/cuda/runtime.h"
+
+#include <deque>
+#include <mutex>
+
+#include "tensor/cuda/driver.h"
+#include "tensor/cuda/segment_cache.h"
+#include "tensor/error.h"
+
+namespace rein::cuda {
+namespace {
+
+// One cache per device, made when first used and never destroyed: tensors in static objects may outlive everything.
+SegmentCache& cache(int index) {
+  static std::mutex mutex;
+  static auto* caches = new std::deque<std::unique_ptr<SegmentCache>>;
+  const std::lock_guard lock(mutex);
+  while (caches->size() <= static_cast<std::size_t>(index)) {
+    const int device = static_cast<int>(caches->size());
+    caches->push_back(std::make_unique<SegmentCache>([device](std::size_t n) { return driver::allocate(n, device); },
+                                                     [device](void* p) { driver::free(p, device); }));
+  }
+  return *(*caches)[static_cast<std::size_t>(index)];
+}
+
+std::string mebibytes(std::size_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> devices() {
+  return driver::devices();
+}
+std::string architectures() {
+  return driver::architectures();
+}
+bool is_emulated() {
+  return driver::is_emulated();
+}
+
+void* allocate(std::size_t bytes, int index) {
+  void* block = cache(index).allocate(bytes);
+  if (block == nullptr) {
+    fail_runtime("cuda memory", "out of memory on cuda:", index, ": ", mebibytes(bytes), " asked for, ",
+                 mebibytes(cache(index).stats().live), " in use, ", mebibytes(cache(index).reserved()), " reserved of ",
+                 mebibytes(devices().at(static_cast<std::size_t>(index)).memory),
+                 "; a smaller batch or crop, or recompute = true, needs less");
+  }
+  return block;
+}
+
+void release(void* block, int index) noexcept {
+  cache(index).release(block);
+}
+void empty_cache(int index) {
+  cache(index).give_back_unused();
+}
+MemoryStats memory_stats(int index) {
+  return cache(index).stats();
+}
+std::size_t reserved_bytes(int index) {
+  return cache(index).reserved();
+}
+void reset_peak_memory(int index) {
+  cache(index).reset_peak();
+}
+
+void to_device(void* device, const void* host, std::size_t bytes, int index) {
+  if (bytes > 0) driver::copy(device, host, bytes, driver::Copy::to_device, index);
+}
+void to_host(void* host, const void* device, std::size_t bytes, int index) {
+  if (bytes > 0) driver::copy(host, device, bytes, driver::Copy::to_host, index);
+}
+void on_device(void* to, const void* from, std::size_t bytes, int index) {
+  if (bytes > 0 && to != from) driver::copy(to, from, bytes, driver::Copy::on_device, index);
+}
+void fill_bytes(void* block, int byte, std::size_t bytes, int index) {
+  if (bytes > 0) driver::fill_bytes(block, byte, bytes, index);
+}
+void synchronize(int index) {
+  driver::synchronize(index);
+}
+
+}  // namespace rein::cuda

@@ -1,0 +1,15 @@
+// What programs ask of a device beside its memory.
+#pragma once
+
+#include <string>
+
+#include "tensor/device.h"
+
+namespace rein {
+
+std::string device_name(Device device);  // "NVIDIA H100 80GB HBM3"; "cpu" for the CPU
+
+// Waits until all work given to the device is done; at once for the CPU.
+void synchronize(Device device);
+
+}  // namespace rein

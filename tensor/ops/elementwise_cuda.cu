@@ -1,0 +1,127 @@
+// A thread per element, in strides of the whole grid: neighbouring threads touch neighbouring elements.
+#include "tensor/ops/elementwise_cuda.h"
+
+#include "tensor/cuda/kernel.h"
+#include "tensor/cuda/sum_rows.h"
+#include "tensor/ops/elementwise_functions_cuda.h"
+
+namespace rein::ops::cuda {
+namespace {
+
+using namespace rein::cuda;
+
+constexpr int threads = 256;
+
+template <class With>
+void choose(Unary function, With&& with) {
+  switch (function) {
+    case Unary::relu:
+      return with(Relu{});
+    case Unary::gelu:
+      return with(Gelu{});
+    case Unary::gelu_tanh:
+      return with(GeluTanh{});
+    case Unary::silu:
+      return with(Swish<1000>{});
+    case Unary::sigmoid:
+      return with(Sigmoid{});
+    case Unary::quick_gelu:
+      return with(Swish<1702>{});
+  }
+}
+template <class With>
+void choose(Binary function, With&& with) {
+  switch (function) {
+    case Binary::add:
+      return with(Add{});
+    case Binary::sub:
+      return with(Sub{});
+    case Binary::mul:
+      return with(Mul{});
+  }
+}
+
+template <class F, class T>
+__global__ void unary_kernel(const T* x, std::int64_t count, T* y) {
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(x[i]);
+}
+template <class F, class T>
+__global__ void unary_backward_kernel(const T* grad_out, const T* x, std::int64_t count, T* grad_x) {
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) grad_x[i] = F::df(grad_out[i], x[i]);
+}
+template <class F, class T>
+__global__ void binary_kernel(const T* a, const T* b, std::int64_t count, T* y) {
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(a[i], b[i]);
+}
+template <class T>
+__global__ void scale_kernel(const T* x, T factor, std::int64_t count, T* y) {
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = x[i] * factor;
+}
+template <class F, class T>
+__global__ void broadcast_kernel(const T* x, const T* b, std::int64_t count, std::int64_t cols, T* y) {
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(x[i], b[i % cols]);
+}
+
+template <class T>
+struct Product {
+  const T* a;
+  const T* b;
+  std::int64_t cols;
+  __device__ T operator()(std::int64_t row, std::int64_t col) const {
+    const std::int64_t i = row * cols + col;
+    return b == nullptr ? a[i] : a[i] * b[i];
+  }
+};
+
+unsigned grid(std::int64_t count) {
+  return blocks_for(count, threads, 8192);
+}
+
+}  // namespace
+
+template <class T>
+void unary(Unary function, const T* x, std::int64_t count, T* y) {
+  choose(function, [&]<class F>(F) { launch("unary", unary_kernel<F, T>, grid(count), threads, 0, x, count, y); });
+}
+template <class T>
+void unary_backward(Unary function, const T* grad_out, const T* x, std::int64_t count, T* grad_x) {
+  choose(function, [&]<class F>(F) {
+    launch("unary_backward", unary_backward_kernel<F, T>, grid(count), threads, 0, grad_out, x, count, grad_x);
+  });
+}
+template <class T>
+void binary(Binary function, const T* a, const T* b, std::int64_t count, T* y) {
+  choose(function, [&]<class F>(F) { launch("binary", binary_kernel<F, T>, grid(count), threads, 0, a, b, count, y); });
+}
+template <class T>
+void add_into(const T* a, const T* b, std::int64_t count, T* y) {
+  launch("add_into", binary_kernel<Add, T>, grid(count), threads, 0, a, b, count, y);
+}
+template <class T>
+void scale(const T* x, T factor, std::int64_t count, T* y) {
+  launch("scale", scale_kernel<T>, grid(count), threads, 0, x, factor, count, y);
+}
+template <class T>
+void broadcast(Binary function, const T* x, const T* b, std::int64_t rows, std::int64_t cols, T* y) {
+  const std::int64_t count = rows * cols;
+  choose(function, [&]<class F>(F) {
+    launch("broadcast", broadcast_kernel<F, T>, grid(count), threads, 0, x, b, count, cols, y);
+  });
+}
+template <class T>
+void sum_rows(const T* a, const T* b, std::int64_t rows, std::int64_t cols, T* out) {
+  rein::cuda::sum_rows<T>("sum_rows", Product<T>{a, b, cols}, rows, cols, out);
+}
+
+#define REIN_INSTANTIATE(T)                                                            \
+  template void unary(Unary, const T*, std::int64_t, T*);                              \
+  template void unary_backward(Unary, const T*, const T*, std::int64_t, T*);           \
+  template void binary(Binary, const T*, const T*, std::int64_t, T*);                  \
+  template void add_into(const T*, const T*, std::int64_t, T*);                        \
+  template void scale(const T*, T, std::int64_t, T*);                                  \
+  template void broadcast(Binary, const T*, const T*, std::int64_t, std::int64_t, T*); \
+  template void sum_rows(const T*, const T*, std::int64_t, std::int64_t, T*);
+REIN_INSTANTIATE(float)
+REIN_INSTANTIATE(double)
+
+}  // namespace rein::ops::cuda

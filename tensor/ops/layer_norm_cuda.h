@@ -1,0 +1,15 @@
+// CUDA kernels behind tensor/ops/layer_norm.h: the signatures of layer_norm_cpu.h, with device addresses.
+#pragma once
+
+#include <cstdint>
+
+namespace rein::ops::cuda {
+
+template <class T>
+void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t rows, std::int64_t cols, T* y, T* mean,
+                T* rstd);
+template <class T>
+void layer_norm_backward(const T* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
+                         std::int64_t rows, std::int64_t cols, T* grad_x, T* grad_weight, T* grad_bias);
+
+}  // namespace rein::ops::cuda

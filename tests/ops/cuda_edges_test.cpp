@@ -1,0 +1,168 @@
+// What the op cases do not reach on a device: empty inputs, blocked rows in backward, rows inside wider tensors, the
+// forced variants, numbers far from one.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "tensor/ops/attention.h"
+#include "tensor/ops/cast.h"
+#include "tensor/ops/conv2d.h"
+#include "tensor/ops/ms_deform_attn.h"
+#include "tensor/ops/resize.h"
+#include "tests/harness/case.h"
+
+using namespace rein;
+using namespace rein::testing;
+
+namespace {
+
+const Device device{Device::Kind::cuda, 0};
+
+Tensor random(const char* name, const Shape& shape, DType dtype = DType::f64) {
+  return random_normal(RandomKey(3).child(name), shape, 0, 1, dtype);
+}
+
+void check_equal(const std::vector<Tensor>& got, const std::vector<Tensor>& expected, double tolerance) {
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    CAPTURE(i);
+    CHECK(got[i].device() == device);
+    const Comparison c = compare(got[i].to(Device{}), expected[i], tolerance);
+    CHECK_MESSAGE(c.ok, "error ", c.error, " ", c.text);
+  }
+}
+
+// out, log_sum_exp and gradients of column ranges of `x`, whose rows are wider; gradients go to ranges as well.
+std::vector<Tensor> run_attention(const Tensor& x, const Tensor& grad_out, const Tensor& blocked, std::int64_t d,
+                                  Range queries) {
+  const auto third = [&](const Tensor& t, std::int64_t i, Range rows) {
+    return rows_of(t, rows, {1 + i * 2 * d, 1 + (i + 1) * 2 * d});
+  };
+  const ops::AttentionOptions options{.heads = 2, .blocked = blocked};
+  const Rows q = third(x, 0, queries), k = third(x, 1, {}), v = third(x, 2, {});
+  const auto out = ops::attention(q, k, v, options);
+  const Tensor grad = Tensor::full(x.shape(), 0.5, x.dtype(), x.device());
+  ops::attention_backward(grad_out, q, k, v, out, options,
+                          {third(grad, 0, queries), third(grad, 1, {}), third(grad, 2, {})});
+  return {out.out, out.log_sum_exp, grad};
+}
+
+TEST_CASE("attention on a device: rows inside wider tensors, and queries with all keys blocked") {
+  for (const std::int64_t d : {3, 4, 64, 133}) {
+    CAPTURE(d);
+    const std::int64_t n = 2, l = 37;
+    const Tensor x = random("x", {n, l, 6 * d + 3}), g = random("g", {n, l - 1, 2 * d});
+    Tensor blocked = Tensor::zeros({n, l - 1, l}, DType::u8);
+    for (std::int64_t key = 0; key < l; ++key) blocked.mutable_data<std::uint8_t>()[2 * l + key] = 1;
+    check_equal(run_attention(x.to(device), g.to(device), blocked.to(device), d, {1, l}),
+                run_attention(x, g, blocked, d, {1, l}), 1e-12);
+  }
+}
+
+TEST_CASE("attention on a device: no queries give zero gradients") {
+  const Tensor x = random("x", {2, 5, 6 * 4 + 3}), g = Tensor::zeros({2, 0, 8}, DType::f64);
+  check_equal(run_attention(x.to(device), g.to(device), {}, 4, {2, 2}), run_attention(x, g, {}, 4, {2, 2}), 0);
+}
+
+TEST_CASE("attention on a device in bf16 is near f64") {
+  struct Sizes {
+    std::int64_t d, l, first;
+    bool mask;
+  };
+  for (const Sizes& s : {Sizes{8, 5, 0, false}, Sizes{64, 70, 1, true}, Sizes{80, 133, 0, false},
+                         Sizes{128, 20, 3, false}, Sizes{3, 130, 2, true}}) {
+    CAPTURE(s.d);
+    const Tensor x = ops::cast(random("x", {2, s.l, 6 * s.d + 3}, DType::f32), DType::bf16);
+    const Tensor g = ops::cast(random("g", {2, s.l - s.first, 2 * s.d}, DType::f32), DType::bf16);
+    Tensor blocked;
+    if (s.mask) {
+      blocked = Tensor::zeros({2, s.l - s.first, s.l}, DType::u8);
+      for (std::int64_t i = 0; i < blocked.count(); ++i)
+        blocked.mutable_data<std::uint8_t>()[i] =
+            i / s.l == 1 || RandomKey(9).uniform(static_cast<std::uint64_t>(i)) < 0.3;
+    }
+    const auto expected =
+        run_attention(ops::cast(x, DType::f64), ops::cast(g, DType::f64), blocked, s.d, {s.first, s.l});
+    const auto got = run_attention(x.to(device), g.to(device), blocked.to(device), s.d, {s.first, s.l});
+    CHECK(got[0].dtype() == DType::bf16);
+    CHECK(got[1].dtype() == DType::f32);
+    check_equal({got[0]}, {expected[0]}, 6e-3);  // 2^-9 per rounding of probabilities and results
+    check_equal({got[1]}, {expected[1]}, 1e-6);
+    check_equal({got[2]}, {expected[2]}, 6e-3);
+  }
+}
+
+struct Deform {
+  std::vector<ops::LevelShape> levels{{5, 7}, {3, 2}};
+  Tensor value, locations, weights, grad;
+  explicit Deform(std::int64_t queries, DType dtype, double scale = 1)
+      : value(random("value", {2, 41, 6}, dtype)),
+        locations(random_uniform(RandomKey(4), {2, queries, 3, 2, 3, 2}, -0.2, 1.2, dtype)),
+        weights(random("weights", {2, queries, 3, 2, 3}, dtype)),
+        grad(random_normal(RandomKey(5), {2, queries, 6}, 0, scale, dtype)) {}
+  std::vector<Tensor> run(Device on) const {
+    const auto grads =
+        ops::ms_deform_attn_backward(grad.to(on), value.to(on), levels, locations.to(on), weights.to(on));
+    return {ops::ms_deform_attn(value.to(on), levels, locations.to(on), weights.to(on)), grads.value, grads.locations,
+            grads.weights};
+  }
+};
+
+TEST_CASE("ms_deform_attn on a device: gradients of any size, no queries, both ways to add") {
+  for (const double scale : {1.0, 1e-30, 1e30}) {
+    CAPTURE(scale);
+    check_equal(Deform(40, DType::f32, scale).run(device), Deform(40, DType::f32, scale).run({}), 2e-6);
+  }
+  check_equal(Deform(40, DType::f64, 1e-200).run(device), Deform(40, DType::f64, 1e-200).run({}), 1e-12);
+  check_equal(Deform(40, DType::f64, 0).run(device), Deform(40, DType::f64, 0).run({}), 1e-12);
+  check_equal(Deform(0, DType::f64).run(device), Deform(0, DType::f64).run({}), 0);
+  setenv("REIN_KERNEL", "ms_deform_attn:atomics", 1);
+  const auto got = Deform(40, DType::f64).run(device);
+  unsetenv("REIN_KERNEL");
+  check_equal(got, Deform(40, DType::f64).run({}), 1e-12);
+}
+
+TEST_CASE("ms_deform_attn on a device: what is not finite is never lost") {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Deform d(4, DType::f64);
+    d.grad.mutable_data<double>()[5] = bad;
+    CHECK(std::isnan(d.run(device)[1].at(0)));
+  }
+}
+
+TEST_CASE("conv2d on a device: no images, and more weights than fit one part") {
+  const Tensor weight = random("w", {3, 3, 3, 2});
+  const auto run = [&](const Tensor& x, Device on, std::int64_t stride) {
+    const Tensor xs = x.to(on), w = weight.to(on), y = ops::conv2d(xs, w, {}, stride, 1);
+    const auto g = ops::conv2d_backward(y, xs, w, x.shape(), weight.shape(), stride, 1, {});
+    return std::vector{y, g.x, g.weight, g.bias};
+  };
+  for (const std::int64_t stride : {1, 2, 5}) {
+    CAPTURE(stride);
+    for (const Shape& shape : {Shape{0, 4, 5, 2}, Shape{2, 31, 33, 2}})
+      check_equal(run(random("x", shape), device, stride), run(random("x", shape), {}, stride), 1e-12);
+  }
+}
+
+TEST_CASE("resize on a device: tables of many sizes") {
+  const Tensor x = random("x", {1, 2, 3, 1}).to(device);
+  for (std::int64_t width = 1; width <= 300; ++width) {
+    const Tensor y = ops::resize(x, ops::to_size(1, width));
+    CHECK(y.shape() == Shape{1, 1, width, 1});
+  }
+  const ops::ResizeOptions options = ops::to_size(5, 4, ops::Interpolation::bicubic);
+  check_equal({ops::resize(x, options)}, {ops::resize(x.to(Device{}), options)}, 1e-14);
+}
+
+TEST_CASE("ops say when their inputs are on two devices") {
+  const Tensor x = random("x", {1, 2, 3, 4}), w = random("w", {1, 1, 1, 4}).to(device);
+  CHECK_THROWS_WITH_AS(ops::conv2d(x, w, {}, 1, 0),
+                       "[conv2d] x, weight and bias must be on one device, got cpu and cuda:0", std::invalid_argument);
+  const Tensor q = random("q", {1, 2, 4});
+  CHECK_THROWS_WITH_AS(ops::attention(rows_of(q), rows_of(q.to(device)), rows_of(q), {}),
+                       "[attention] all inputs must be on one device, got cpu and cuda:0", std::invalid_argument);
+}
+
+}  // namespace

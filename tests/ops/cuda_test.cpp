@@ -1,0 +1,42 @@
+// Every case on the device against the CPU. In a build's tests the device is the emulated one (tensor/cuda/README.md).
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+#include "tensor/cuda/runtime.h"
+#include "tests/harness/case.h"
+
+using namespace rein;
+using namespace rein::testing;
+
+namespace {
+
+// Of two lists "a,b".
+bool shares_a_name(const std::string& left, const std::string& right) {
+  std::istringstream names(left);
+  for (std::string name; std::getline(names, name, ',');)
+    if (("," + right + ",").find("," + name + ",") != std::string::npos) return true;
+  return false;
+}
+
+TEST_CASE("every case gives on the device what it gives on the CPU, in f64 and f32") {
+  const char* only = std::getenv("REIN_CUDA_OPS");  // "softmax,gemm": these alone
+  int ran = 0;
+  for (const OpCase& c : all_cases()) {
+    if (c.bench_only || c.level != "op") continue;
+    if (only != nullptr && !shares_a_name(only, c.op)) continue;
+    ++ran;
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      CAPTURE(c.op);
+      CAPTURE(c.label);
+      CAPTURE(std::string(name_of(dtype)));
+      const Comparison result = check_device(c, dtype, Device{Device::Kind::cuda, 0});
+      CHECK_MESSAGE(result.ok, "error ", result.error, " ", result.text);
+    }
+  }
+  CHECK(ran > 0);  // a misspelt name must not look like a pass
+}
+
+}  // namespace
