@@ -39,4 +39,19 @@ TEST_CASE("every case gives on the device what it gives on the CPU, in f64 and f
   CHECK(ran > 0);  // a misspelt name must not look like a pass
 }
 
+// All of them take a GPU: rein gradcheck --all --device cuda.
+TEST_CASE("gradients are checked on the device") {
+  for (const std::string op : {"group_norm", "point_sample", "softmax"}) {
+    for (const OpCase& c : cases_of(op)) {
+      if (c.bench_only || !c.check_gradient) continue;
+      CAPTURE(c.op);
+      CAPTURE(c.label);
+      const GradcheckReport report = check_gradient(c, Device{Device::Kind::cuda, 0});
+      CHECK_MESSAGE(report.ok, report.problem);
+      for (const GradcheckRow& row : report.rows)
+        CHECK_MESSAGE(row.ok, row.input, " ", row.where, ": ", row.analytic, " and ", row.numeric, " ", row.note);
+    }
+  }
+}
+
 }  // namespace
