@@ -1,4 +1,6 @@
 // rein train CONFIG.toml: a run from a configuration to checkpoints and scores.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -41,7 +43,8 @@ int run(const Arguments& a, const Globals& globals) {
     json["batches_without_labels"] = result.batches_without_labels;
     if (!result.scores.empty()) json["scores"] = nlohmann::ordered_json::parse(scores_to_json(result.scores));
     std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
-  } else if (!result.scores.empty()) {
+  } else if (!result.scores.empty() && (globals.quiet || !::isatty(STDOUT_FILENO) || !::isatty(STDERR_FILENO))) {
+    // On a terminal the console has shown them already.
     std::fputs(scores_to_table(result.scores, false).c_str(), stdout);
   }
   return 0;

@@ -27,6 +27,7 @@ void add_inspect(CLI::App& app, const Globals& globals, Command& chosen);
 void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen);
 void add_verify(CLI::App& app, const Globals& globals, Command& chosen);
 void add_bench(CLI::App& app, const Globals& globals, Command& chosen);
+void add_compare(CLI::App& app, const Globals& globals, Command& chosen);
 void add_report(CLI::App& app, const Globals& globals, Command& chosen);
 void add_scenes(CLI::App& app, const Globals& globals, Command& chosen);
 void add_graph(CLI::App& app, const Globals& globals, Command& chosen);

@@ -1,17 +1,25 @@
 #include "train/console.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
+#include "train/compare.h"
 #include "train/records.h"
 
 namespace rein::train {
 namespace {
 
 constexpr std::int64_t announce_after = 5;  // steps until wall time and memory are foretold
+
+// Columns of the terminal that stderr is; 80 when it does not say.
+std::size_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
+}
 
 template <class... Args>
 std::string format(const char* pattern, Args... args) {
@@ -33,6 +41,30 @@ std::string bytes_text(double bytes) {
   return bytes < 0x1p30 ? format("%.0f MiB", bytes / 0x1p20) : format("%.2f GiB", bytes / 0x1p30);
 }
 
+std::string near_path(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  if (error) return path.string();
+  const std::filesystem::path near = path.lexically_relative(here);
+  return near.empty() || *near.begin() == ".." ? path.string() : near.string();
+}
+
+std::string progress_text(const std::string& label, std::int64_t done, std::int64_t all, const std::string& text,
+                          std::size_t columns) {
+  constexpr std::size_t most_cells = 24, fewest_cells = 6;
+  const std::string behind = std::to_string(done) + "/" + std::to_string(all) + (text.empty() ? "" : "  " + text);
+  const std::size_t taken = label.size() + behind.size() + 5;  // "label [bar] behind", and the last column is left free
+  std::string line = label + " ";
+  if (const std::size_t room = columns > taken ? columns - taken : 0; room >= fewest_cells) {
+    const std::size_t cells = std::min(room, most_cells);
+    const std::size_t full = all > 0 ? cells * static_cast<std::size_t>(done) / static_cast<std::size_t>(all) : 0;
+    line += "[" + std::string(full, '=') + std::string(cells - full, ' ') + "] ";
+  }
+  line += behind;
+  if (line.size() >= columns) line.resize(columns - 1);
+  return line;
+}
+
 ProgressLine::ProgressLine(Verbosity verbosity) : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(const std::string& label, std::int64_t done, std::int64_t all, const std::string& text,
@@ -40,18 +72,14 @@ void ProgressLine::show(const std::string& label, std::int64_t done, std::int64_
   if (verbosity_ == Verbosity::quiet) return;
   const auto now = std::chrono::steady_clock::now();
   const double since = std::chrono::duration<double>(now - last_).count();
-  if (since < (terminal_ ? 0.1 : seconds) && done != all) return;
+  if (since < (terminal_ ? 0.1 : seconds) && (done != all || !terminal_)) return;
   last_ = now;
-  const std::string count = std::to_string(done) + "/" + std::to_string(all);
   if (!terminal_) {
-    std::fprintf(stderr, "%s %s  %s\n", label.c_str(), count.c_str(), text.c_str());
+    std::fprintf(stderr, "%s %lld/%lld%s%s\n", label.c_str(), static_cast<long long>(done), static_cast<long long>(all),
+                 text.empty() ? "" : "  ", text.c_str());
     return;
   }
-  constexpr int cells = 24;
-  const int full = all > 0 ? static_cast<int>(cells * done / all) : 0;
-  const std::string bar =
-      std::string(static_cast<std::size_t>(full), '=') + std::string(static_cast<std::size_t>(cells - full), ' ');
-  std::fprintf(stderr, "\r\033[K%s [%s] %s  %s", label.c_str(), bar.c_str(), count.c_str(), text.c_str());
+  std::fprintf(stderr, "\r\033[K%s", progress_text(label, done, all, text, terminal_columns()).c_str());
   std::fflush(stderr);
   drawn_ = true;
 }
@@ -69,14 +97,13 @@ void ProgressLine::line(const std::string& text) {
 
 void ConsoleObserver::started(const RunPlan& plan) {
   plan_ = plan;
-  progress_.line("run      " + plan.folder.string());
+  progress_.line("run      " + near_path(plan.folder));
   progress_.line("model    " + plan.backbone);
-  progress_.line("method   " + plan.method +
-                 format(": %lld trained parameters (backbone %lld, adapter %lld)", static_cast<long long>(plan.trained),
-                        static_cast<long long>(plan.trained_vit), static_cast<long long>(plan.trained_adapter)));
-  progress_.line(
-      "data     " + plan.data +
-      format(": %lld photos, %lld classes", static_cast<long long>(plan.photos), static_cast<long long>(plan.classes)));
+  progress_.line("method   " + plan.method + ": " + count_text(plan.trained) + " trained (backbone " +
+                 count_text(plan.trained_vit) + ", adapter " + count_text(plan.trained_adapter) + ", head " +
+                 count_text(plan.trained - plan.trained_vit - plan.trained_adapter) + ")");
+  progress_.line("data     " + plan.data + format(": %lld photos, ", static_cast<long long>(plan.photos)) +
+                 (plan.classes > 0 ? std::to_string(plan.classes) + " classes" : "labels are not used"));
   if (plan.first_step > 0)
     progress_.line("resumed  after step " + std::to_string(plan.first_step) + " of " + std::to_string(plan.iterations));
 }
@@ -96,11 +123,11 @@ void ConsoleObserver::step(const StepReport& r) {
   const double left = seconds_ * static_cast<double>(plan_.iterations - r.step);
   const auto memory = static_cast<double>(peak_process_bytes());
   if (seen_ == announce_after) {
-    progress_.line(
-        format("about %.2f s per step (%.2f waiting for photos): %s for the remaining %lld steps, without "
-               "evaluation; memory %s",
-               seconds_, r.waited, duration_text(left).c_str(), static_cast<long long>(plan_.iterations - r.step),
-               bytes_text(memory).c_str()));
+    progress_.line(format("pace     %.2f s per step, %.2f of it waiting for photos; memory %s", seconds_, r.waited,
+                          bytes_text(memory).c_str()));
+    progress_.line(format("         about %s for the remaining %lld steps", duration_text(left).c_str(),
+                          static_cast<long long>(plan_.iterations - r.step)) +
+                   (plan_.classes > 0 ? ", and then the evaluation" : ""));
   }
   progress_.show(
       "train", r.step, plan_.iterations,
@@ -127,7 +154,7 @@ void ConsoleObserver::evaluated(std::int64_t step, const std::vector<TargetScore
 }
 
 void ConsoleObserver::checkpoint(std::int64_t, const std::filesystem::path& folder) {
-  progress_.line("saved    " + folder.string());
+  progress_.line("saved    " + near_path(folder));
 }
 
 }  // namespace rein::train

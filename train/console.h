@@ -30,6 +30,11 @@ class ProgressLine {
 
 std::string duration_text(double seconds);  // "1 h 02 min", "13 min 20 s", "4.2 s"
 std::string bytes_text(double bytes);       // "1.24 GiB"
+// Relative to the working folder when it lies in there.
+std::string near_path(const std::filesystem::path& path);
+// "train [====    ] 12/24  loss 1.2": in fewer than `columns` characters, the bar as long as they allow.
+std::string progress_text(const std::string& label, std::int64_t done, std::int64_t all, const std::string& text,
+                          std::size_t columns);
 
 class ConsoleObserver final : public Observer {
  public:

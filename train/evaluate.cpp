@@ -1,5 +1,6 @@
 #include "train/evaluate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 
@@ -27,6 +28,7 @@ Target open_target(const TargetConfig& config, const std::vector<std::string>& m
     target.resize = description.evaluation;
   target.sliding = {config.window, config.stride, batch};
   target.take_every = config.take_every;
+  target.in_mean = config.in_mean;
   const auto folding = data::prediction_folding(description, model_classes);
   target.prediction_to.assign(folding.begin(), folding.end());
   target.label_to.assign(description.scoring.fold.begin(), description.scoring.fold.end());
@@ -35,9 +37,15 @@ Target open_target(const TargetConfig& config, const std::vector<std::string>& m
 }
 
 double mean_miou(const std::vector<TargetScore>& scores) {
+  const bool all = std::ranges::none_of(scores, &TargetScore::in_mean);
   double sum = 0;
-  for (const TargetScore& s : scores) sum += s.score.miou;
-  return sum / static_cast<double>(scores.size());
+  int count = 0;
+  for (const TargetScore& s : scores) {
+    if (!all && !s.in_mean) continue;
+    sum += s.score.miou;
+    ++count;
+  }
+  return sum / count;
 }
 
 data::LabelMap predict_photo(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
@@ -92,6 +100,7 @@ TargetScore evaluate(const models::Segmentor& model, const data::Normalisation& 
   result.resize = resize_text(target.resize);
   result.sliding = target.sliding;
   result.photos = photos;
+  result.in_mean = target.in_mean;
   result.score = score(folded, set.classes().names, target.averaged);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

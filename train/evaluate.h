@@ -26,6 +26,7 @@ struct Target {
   data::EvalResize resize;
   Sliding sliding;
   std::int64_t take_every = 1;
+  bool in_mean = true;
   std::vector<int> label_to, prediction_to;  // folding to scored classes
   std::vector<int> averaged;
 
@@ -44,11 +45,12 @@ struct TargetScore {
   Sliding sliding;
   std::int64_t photos = 0;
   double seconds = 0;
+  bool in_mean = true;
   Score score;
 };
 // "labels of cityscapes, fit:1024x512, windows 512/341": what else decides the numbers.
 std::string protocol_text(const TargetScore& score);
-// The mean of the sets' mIoU; NaN when one is.
+// The mean of the mIoU of the sets that are part of it (of all when none is); NaN when one of them is.
 double mean_miou(const std::vector<TargetScore>& scores);
 
 // Class ids (H, W) of a photo of any size, at its own size. Library function behind `predict` and evaluation.

@@ -36,6 +36,9 @@ std::string hint_for(const std::string& error) {
       {"unknown key", "every key and its default: rein train --keys"},
       {"out of memory", "lower train.micro_batch, or set train.recompute = true"},
       {"no CUDA backend", "build with cmake --preset cuda"},
+      {"is not in the set's label map",
+       "in the set's description, give the id a class under [labels.map], name it in labels.ignore, or set "
+       "labels.other = \"ignore\""},
       {"No space left", "free some space and call again; a run of rein train goes on with --resume"},
   };
   for (const auto& [text, hint] : hints)

@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   add_train(app, globals, chosen);
   add_eval(app, globals, chosen);
   add_predict(app, globals, chosen);
+  add_compare(app, globals, chosen);
   add_report(app, globals, chosen);
   add_scenes(app, globals, chosen);
   add_gradcheck(app, globals, chosen);
@@ -77,8 +78,8 @@ int run(int argc, char** argv) {
   add_graph(app, globals, chosen);
   add_inspect(app, globals, chosen);
   add_convert(app, globals, chosen);
+  add_pretrain(app, globals, chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    add_pretrain(app, globals, chosen);
     command->add_flag("--quiet", globals.quiet, "only results and errors");
     command->add_flag("--json", globals.json, "results as JSON on standard output");
     command->add_option("--threads", globals.threads, "threads of the kernels (default: REIN_THREADS, or all cores)")

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "data/classes.h"
+#include "train/compare.h"
 #include "train/report_svg.h"
 
 namespace rein::train {
@@ -19,13 +20,6 @@ std::string fixed(double value, int digits) {
 
 std::string percent(const std::optional<double>& value) {
   return value ? fixed(*value, 1) : "–";
-}
-
-std::string time_text(double seconds) {
-  if (seconds < 1) return fixed(1000 * seconds, 0) + " ms";
-  if (seconds < 100) return fixed(seconds, seconds < 10 ? 2 : 0) + " s";
-  if (seconds < 6000) return fixed(seconds / 60, 0) + " min";
-  return fixed(seconds / 3600, 1) + " h";
 }
 
 std::string tile(const std::string& value, const std::string& text) {
@@ -45,20 +39,35 @@ std::string lead(const RunRecord& run) {
   return text;
 }
 
-std::string tiles(const RunRecord& run, bool alone) {
+// One tile for each of several runs.
+std::string run_tiles(std::span<const RunRecord> runs) {
+  std::string out = "<div class=\"tiles\">";
+  for (const RunRecord& run : runs) {
+    const RecordedEvaluation* e = run.shown();
+    std::string text = run.name + ": mean mIoU";
+    if (run.trained) text += ", " + count_text(*run.trained) + " trained";
+    out += tile(e != nullptr && e->mean ? fixed(*e->mean, 1) + " %" : "–", text);
+  }
+  return out + "</div>\n";
+}
+
+std::string tiles(const RunRecord& run) {
   std::string out = "<div class=\"tiles\">";
   if (const RecordedEvaluation* e = run.shown(); e != nullptr && !e->sets.empty()) {
+    auto in_mean = std::ranges::count_if(e->sets, &RecordedSet::in_mean);
+    if (in_mean == 0) in_mean = static_cast<decltype(in_mean)>(e->sets.size());
     const std::string where =
-        e->sets.size() == 1 ? " on " + e->sets.front().name : ", mean of " + std::to_string(e->sets.size()) + " sets";
-    out += tile(percent(e->mean) + " %", "mIoU" + (alone ? "" : " of " + run.name) + where);
+        e->sets.size() == 1 ? " on " + e->sets.front().name : ", mean of " + std::to_string(in_mean) + " sets";
+    out += tile(percent(e->mean) + " %", "mIoU" + where);
   }
   const std::int64_t done = run.steps.empty() ? 0 : run.steps.back().step;
   out += tile(std::to_string(done),
               "steps done" + (run.iterations > 0 ? " of " + std::to_string(run.iterations) : std::string()));
   if (!run.steps.empty()) out += tile(fixed(run.steps.back().loss, 3), "loss at the last step");
+  if (run.trained) out += tile(count_text(*run.trained), "trained parameters");
   if (run.step_seconds) {
-    out += tile(time_text(*run.step_seconds), "a step (median)");
-    out += tile(time_text(*run.step_seconds * static_cast<double>(done)), "for all steps, about");
+    out += tile(brief_time(*run.step_seconds), "a step (median)");
+    out += tile(brief_time(*run.step_seconds * static_cast<double>(done)), "for all steps, about");
   }
   if (run.peak_bytes > 0)
     out += tile(fixed(static_cast<double>(run.peak_bytes) / 0x1p30, 2) + " GiB", "memory at most");
@@ -109,20 +118,26 @@ std::string charts(std::span<const RunRecord> runs) {
         if (e.mean) scores.back().points.emplace_back(e.step, *e.mean);
     }
   }
+  std::string bars;
+  if (const std::vector<std::string> sets = set_names(runs); runs.size() > 1 && sets.size() > 1 && sets.size() <= 10) {
+    std::vector<Bars> all;
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      all.push_back({runs[r].name, {}, static_cast<int>(r)});
+      for (const std::string& name : sets) {
+        const RecordedSet* set = find_set(runs[r], name);
+        all.back().values.push_back(set != nullptr ? set->miou : std::nullopt);
+      }
+    }
+    bars = bar_chart({"mIoU of each set", "", "percent"}, sets, all);
+  }
   // One evaluation is a table, not a curve.
   const bool curve = std::ranges::any_of(scores, [](const Curve& c) { return c.points.size() > 1; });
-  const std::string out = line_chart({"Training loss", "step", "mean of a window; single steps pale"}, loss) +
-                          (curve ? line_chart({"mIoU", "step", "percent, at each evaluation"}, scores)
-                                 : line_chart({"Learning rate", "step", ""}, rate));
+  std::string out = line_chart({"Training loss", "step", "mean of a window; single steps pale"}, loss);
+  if (curve) out += line_chart({"mIoU", "step", "percent, at each evaluation"}, scores);
+  if (!curve && bars.empty()) out += line_chart({"Learning rate", "step", ""}, rate);
+  out += bars;
   if (out.empty()) return "<section><h2>Curves</h2><p class=\"hint\">No step has been recorded yet.</p></section>\n";
   return "<section><h2>Curves</h2><div class=\"charts\">" + out + "</div></section>\n";
-}
-
-const RecordedSet* find_set(const RunRecord& run, const std::string& name) {
-  const RecordedEvaluation* e = run.shown();
-  if (e == nullptr) return nullptr;
-  const auto found = std::ranges::find(e->sets, name, &RecordedSet::name);
-  return found == e->sets.end() ? nullptr : &*found;
 }
 
 std::string cell(const std::optional<double>& value, bool best = false) {
@@ -131,13 +146,22 @@ std::string cell(const std::optional<double>& value, bool best = false) {
          "\" style=\"--part:" + fixed(std::clamp(*value, 0.0, 100.0), 0) + "%\">" + fixed(*value, 1) + "</td>";
 }
 
+// What each run cost, below its scores.
+std::string cost_rows(std::span<const RunRecord> runs) {
+  std::string trained, time;
+  for (const RunRecord& run : runs) {
+    trained += "<td class=\"bar\">" + (run.trained ? count_text(*run.trained) : "–") + "</td>";
+    const double steps = run.steps.empty() ? 0 : static_cast<double>(run.steps.back().step);
+    time += "<td class=\"bar\">" + (run.step_seconds ? brief_time(*run.step_seconds * steps) : "–") + "</td>";
+  }
+  return "<tr class=\"cost\"><td>trained parameters</td><td class=\"wide\"></td>" + trained +
+         "<td class=\"wide\"></td></tr><tr class=\"cost\"><td>time of training</td><td class=\"wide\"></td>" + time +
+         "<td class=\"wide\"></td></tr>";
+}
+
 // A row per set; a column per run.
 std::string score_table(std::span<const RunRecord> runs) {
-  std::vector<std::string> names;
-  for (const RunRecord& run : runs)
-    if (const RecordedEvaluation* e = run.shown())
-      for (const RecordedSet& set : e->sets)
-        if (std::ranges::find(names, set.name) == names.end()) names.push_back(set.name);
+  const std::vector<std::string> names = set_names(runs);
   if (names.empty())
     return "<section><h2>Scores</h2><p class=\"hint\">This run has not been evaluated. A configuration with "
            "[[eval.target]] sections "
@@ -146,12 +170,12 @@ std::string score_table(std::span<const RunRecord> runs) {
   std::string out =
       "<section><h2>Scores</h2><p class=\"hint\">mIoU in percent: the mean over classes of overlap divided by union, "
       "of all photos of a set together.</p>"
-      "<div class=\"scroll\"><table><thead><tr><th>set</th><th>photos</th>";
+      "<div class=\"scroll\"><table><thead><tr><th>set</th><th class=\"wide\">photos</th>";
   if (one)
     out += "<th>mIoU</th><th>pixels right</th>";
   else
     for (const RunRecord& run : runs) out += "<th>" + escape_xml(run.name) + "</th>";
-  out += "<th class=\"text\">how</th></tr></thead><tbody>";
+  out += "<th class=\"text wide\">how</th></tr></thead><tbody>";
   const auto best_of = [&](const std::vector<std::optional<double>>& values) {
     double best = -1;
     for (const auto& v : values) best = std::max(best, v.value_or(-1));
@@ -165,21 +189,23 @@ std::string score_table(std::span<const RunRecord> runs) {
       if (some == nullptr) some = set;
       values.push_back(set != nullptr ? set->miou : std::nullopt);
     }
-    out += "<tr><td>" + escape_xml(name) + "</td><td>" + std::to_string(some->photos) + "</td>";
+    out += "<tr><td>" + escape_xml(name) + "</td><td class=\"wide\">" + std::to_string(some->photos) + "</td>";
     for (const auto& v : values) out += cell(v, !one && v && *v == best_of(values));
     if (one) out += cell(some->pixel_accuracy);
     std::string how = some->resize.empty() ? "" : some->resize + ", ";
     how += some->window == 0 ? "whole photos"
                              : "windows " + std::to_string(some->window) + "/" + std::to_string(some->stride);
-    out += "<td class=\"text none\">" + escape_xml(how) + "</td></tr>";
+    if (!some->in_mean) how += ", no part of the mean";
+    out += "<td class=\"text none wide\">" + escape_xml(how) + "</td></tr>";
   }
   if (names.size() > 1) {
-    out += "<tr class=\"mean\"><td>mean</td><td></td>";
+    out += "<tr class=\"mean\"><td>mean</td><td class=\"wide\"></td>";
     std::vector<std::optional<double>> means;
     for (const RunRecord& run : runs) means.push_back(run.shown() != nullptr ? run.shown()->mean : std::nullopt);
     for (const auto& v : means) out += cell(v, !one && v && *v == best_of(means));
-    out += one ? "<td></td><td></td></tr>" : "<td></td></tr>";
+    out += one ? "<td></td><td class=\"wide\"></td></tr>" : "<td class=\"wide\"></td></tr>";
   }
+  if (!one) out += cost_rows(runs);
   return out + "</tbody></table></div></section>\n";
 }
 
@@ -213,6 +239,42 @@ std::string class_table(const RunRecord& run, const std::vector<ReportTarget>& p
     for (const RecordedSet& set : e->sets) {
       const auto found = std::ranges::find(set.ious, name, [](const auto& pair) { return pair.first; });
       out += cell(found == set.ious.end() ? std::nullopt : found->second);
+    }
+    out += "</tr>";
+  }
+  return out + "</tbody></table></div></section>\n";
+}
+
+// IoU of a class in one run: the mean over the sets where it is scored and that are part of the mean.
+std::optional<double> class_mean(const RunRecord& run, const std::string& name) {
+  double sum = 0;
+  int count = 0;
+  if (const RecordedEvaluation* e = run.shown())
+    for (const RecordedSet& set : e->sets)
+      for (const auto& [own, value] : set.ious)
+        if (own == name && value && set.in_mean) {
+          sum += *value;
+          ++count;
+        }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
+}
+
+// A row per class; a column per run.
+std::string class_comparison(std::span<const RunRecord> runs) {
+  const RecordedEvaluation* e = runs.front().shown();
+  if (runs.size() < 2 || e == nullptr || e->sets.empty()) return "";
+  std::string out =
+      "<section><h2>Classes, run beside run</h2><p class=\"hint\">IoU in percent, the mean over the sets of the "
+      "mean.</p><div class=\"scroll\"><table><thead><tr><th>class</th>";
+  for (const RunRecord& run : runs) out += "<th>" + escape_xml(run.name) + "</th>";
+  out += "</tr></thead><tbody>";
+  for (const auto& [name, unused] : e->sets.front().ious) {
+    out += "<tr><td>" + escape_xml(name) + "</td>";
+    double best = -1;
+    for (const RunRecord& run : runs) best = std::max(best, class_mean(run, name).value_or(-1));
+    for (const RunRecord& run : runs) {
+      const std::optional<double> value = class_mean(run, name);
+      out += cell(value, value && *value > 0 && *value == best);
     }
     out += "</tr>";
   }
@@ -271,9 +333,10 @@ std::string report_html(std::span<const RunRecord> runs, const std::vector<Repor
       "content=\"width=device-width, initial-scale=1\"/><title>" +
       escape_xml(names) + " – rein</title><style>" + report_style + "</style></head>\n<body><main>\n";
   out += "<h1>" + escape_xml(names) + "</h1><p class=\"lead\">" + escape_xml(lead(run)) + "</p>\n" +
-         tiles(run, runs.size() == 1);
+         (runs.size() == 1 ? tiles(run) : run_tiles(runs));
   for (const std::string& note : notes) out += "<p class=\"note\">" + escape_xml(note) + "</p>\n";
-  out += score_table(runs) + charts(runs) + gallery(pictures) + class_table(run, pictures) + details(run);
+  out += score_table(runs) + charts(runs) + gallery(pictures) + class_comparison(runs) + class_table(run, pictures) +
+         details(run);
   return out + "<footer>Made by rein report. This file holds all it shows.</footer>\n</main></body></html>\n";
 }
 

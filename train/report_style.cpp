@@ -32,7 +32,7 @@ figure { margin: 0; }
 .chart figcaption span { font-weight: 400; color: var(--soft); margin-left: 6px; }
 svg { display: block; width: 100%; height: auto; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
-svg .tick, svg .axis { fill: var(--soft); font-size: 12px; }
+svg .tick, svg .axis, svg .group { fill: var(--soft); font-size: 12px; }
 svg .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 svg .faint { fill: none; stroke-width: 1; opacity: 0.28; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 4px 0 0; color: var(--soft); font-size: 13px; }
@@ -44,12 +44,14 @@ th { color: var(--soft); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 tbody tr:last-child td { border-bottom: 0; }
 tr.mean td { font-weight: 650; border-top: 2px solid var(--line); }
+tr.cost td { color: var(--soft); }
+tr.cost td.bar { background: none; }
 td.best { color: var(--accent); font-weight: 650; }
 td.none { color: var(--soft); }
 td.bar { min-width: 96px; background: linear-gradient(to right, color-mix(in srgb, var(--bar) 45%, transparent) var(--part), transparent var(--part)) no-repeat; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 8px; vertical-align: -1px;
   border: 1px solid color-mix(in srgb, var(--ink) 25%, transparent); }
-.photo { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(250px, 100%), 1fr)); gap: 10px; margin-bottom: 16px; }
+.photo { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(250px, 45%), 1fr)); gap: 10px; margin-bottom: 22px; }
 .photo img { display: block; width: 100%; height: auto; border-radius: 6px; background: var(--line); }
 .photo figcaption { font-size: 13px; color: var(--soft); margin-top: 3px; display: flex; justify-content: space-between; gap: 8px; }
 .key { display: flex; flex-wrap: wrap; gap: 3px 16px; font-size: 13px; color: var(--soft); margin: 10px 0 4px; }
@@ -57,6 +59,11 @@ td.bar { min-width: 96px; background: linear-gradient(to right, color-mix(in srg
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--accent); }
 pre { overflow-x: auto; background: var(--page); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; font-size: 13px; line-height: 1.45; }
 footer { color: var(--soft); font-size: 13px; margin-top: 26px; }
+@media (max-width: 640px) {
+  main { padding: 20px 12px 40px; } section { padding: 16px 14px; } h1 { font-size: 25px; }
+  th, td { padding: 5px 6px; } td.bar { min-width: 58px; } .wide { display: none; }
+  svg .tick, svg .axis { font-size: 17px; }
+  .tiles { grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: 8px; } .tile { padding: 10px 12px; } }
 @media print { section, .tile { break-inside: avoid; } body { background: none; } }
 )";
 

@@ -7,7 +7,7 @@
 namespace rein::train {
 namespace {
 
-constexpr double width = 560, height = 300, left = 52, right = 14, top = 14, bottom = 40;
+constexpr double width = 560, height = 300, left = 62, right = 14, top = 14, bottom = 40;
 constexpr std::size_t most_points = 500;
 
 struct Span {
@@ -45,6 +45,20 @@ std::vector<std::pair<double, double>> thinned(const std::vector<std::pair<doubl
   return out;
 }
 
+std::string colour_of(int index) {
+  return "var(--s" + std::to_string(index % 10) + ")";
+}
+
+std::string head(const ChartText& text) {
+  return "<figure class=\"chart\"><figcaption>" + escape_xml(text.title) + " <span>" + escape_xml(text.y) +
+         "</span></figcaption><svg viewBox=\"0 0 " + short_number(width) + " " + short_number(height) +
+         "\" role=\"img\" aria-label=\"" + escape_xml(text.title) + "\">";
+}
+
+std::string legend(const std::string& name, int colour) {
+  return "<span><i style=\"background:" + colour_of(colour) + "\"></i>" + escape_xml(name) + "</span>";
+}
+
 class Chart {
  public:
   Chart(const Span& x, const Span& y) : x_(x), y_(y) {}
@@ -73,7 +87,7 @@ class Chart {
     if (points.empty()) return "";
     std::string path;
     for (const auto& [x, y] : points) path += (path.empty() ? "M" : "L") + coordinate(px(x)) + " " + coordinate(py(y));
-    const std::string colour = "var(--s" + std::to_string(curve.colour % 10) + ")";
+    const std::string colour = colour_of(curve.colour);
     std::string out;
     if (points.size() > 1)
       out = "<path class=\"" + std::string(curve.faint ? "faint" : "curve") + "\" style=\"stroke:" + colour +
@@ -113,8 +127,9 @@ std::string escape_xml(const std::string& text) {
 
 std::string short_number(double value) {
   char text[32];
-  if (value != 0 && (std::abs(value) < 0.001 || std::abs(value) >= 1e6))
-    std::snprintf(text, sizeof text, "%.1e", value);
+  if (value == 0) return "0";  // -0 as well
+  if (std::abs(value) < 0.0001 || std::abs(value) >= 1e6)
+    std::snprintf(text, sizeof text, "%.0e", value);
   else
     std::snprintf(text, sizeof text, "%.4g", value);
   return text;
@@ -151,16 +166,43 @@ std::string line_chart(const ChartText& text, const std::vector<Curve>& curves) 
   const double margin = 0.06 * (y.high - y.low);
   y = {y.low >= 0 ? std::max(0.0, y.low - margin) : y.low - margin, y.high + margin};
   const Chart chart(x, y);
-  std::string out = "<figure class=\"chart\"><figcaption>" + escape_xml(text.title) + " <span>" + escape_xml(text.y) +
-                    "</span></figcaption><svg viewBox=\"0 0 " + short_number(width) + " " + short_number(height) +
-                    "\" role=\"img\" aria-label=\"" + escape_xml(text.title) + "\">";
+  std::string out = head(text);
   out += chart.grid(text, ticks(x.low, x.high, 6), ticks(y.low, y.high, 5));
   for (std::size_t i = 0; i < curves.size(); ++i) out += chart.line(curves[i], all[i]);
   out += "</svg><p class=\"legend\">";
   for (std::size_t i = 0; i < curves.size(); ++i)
-    if (!curves[i].faint && !all[i].empty())
-      out += "<span><i style=\"background:var(--s" + std::to_string(curves[i].colour % 10) + ")\"></i>" +
-             escape_xml(curves[i].name) + "</span>";
+    if (!curves[i].faint && !all[i].empty()) out += legend(curves[i].name, curves[i].colour);
+  return out + "</p></figure>\n";
+}
+
+std::string bar_chart(const ChartText& text, const std::vector<std::string>& groups, const std::vector<Bars>& bars) {
+  double most = 0;
+  for (const Bars& one : bars)
+    for (const auto& value : one.values) most = std::max(most, value.value_or(0));
+  if (!(most > 0) || !std::isfinite(most)) return "";
+  Span x, y{0, 1.06 * most};
+  x.hold(0);
+  x.hold(static_cast<double>(groups.size()));
+  const Chart chart(x, y);
+  std::string out = head(text) + chart.grid(text, {}, ticks(0, y.high, 5));
+  const double part = 0.8 / static_cast<double>(bars.size());  // of a group
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const auto at = static_cast<double>(g);
+    for (std::size_t b = 0; b < bars.size(); ++b) {
+      const std::optional<double> value = g < bars[b].values.size() ? bars[b].values[g] : std::nullopt;
+      if (!value || !std::isfinite(*value)) continue;
+      const double from = chart.px(at + 0.1 + part * static_cast<double>(b)),
+                   to = chart.px(at + 0.1 + part * (static_cast<double>(b) + 0.92));
+      out += "<rect rx=\"2\" style=\"fill:" + colour_of(bars[b].colour) + "\" x=\"" + coordinate(from) + "\" y=\"" +
+             coordinate(chart.py(*value)) + "\" width=\"" + coordinate(to - from) + "\" height=\"" +
+             coordinate(chart.py(0) - chart.py(*value)) + "\"><title>" + escape_xml(bars[b].name + ", " + groups[g]) +
+             ": " + short_number(*value) + "</title></rect>";
+    }
+    out += "<text class=\"group\" text-anchor=\"middle\" x=\"" + coordinate(chart.px(at + 0.5)) + "\" y=\"" +
+           coordinate(height - bottom + 18) + "\">" + escape_xml(groups[g]) + "</text>";
+  }
+  out += "</svg><p class=\"legend\">";
+  for (const Bars& one : bars) out += legend(one.name, one.colour);
   return out + "</p></figure>\n";
 }
 

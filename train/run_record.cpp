@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tensor/error.h"
+#include "tensor/io/safetensors.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/load.h"
@@ -30,6 +31,7 @@ RecordedSet set_of(const nlohmann::ordered_json& object) {
   set.photos = object.value("photos", std::int64_t{0});
   set.window = object.value("window", std::int64_t{0});
   set.stride = object.value("stride", std::int64_t{0});
+  set.in_mean = object.value("in_mean", true);
   set.miou = number(object, "miou");
   set.pixel_accuracy = number(object, "pixel_accuracy");
   if (object.contains("iou"))
@@ -131,6 +133,10 @@ RunRecord read_run(const fs::path& folder) {
     run.checkpoint_step = info.step;
     run.isa = info.isa;
     run.version = info.version;
+    // A checkpoint holds what is trained, and nothing else.
+    const SafeTensors model = SafeTensors::open(checkpoint / "model.safetensors");
+    run.trained = 0;
+    for (const std::string& name : model.names()) *run.trained += model.entry(name).shape.count();
   }
   return run;
 }

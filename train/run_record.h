@@ -18,6 +18,7 @@ struct RecordedStep {
 struct RecordedSet {
   std::string name, labels_of, resize;
   std::int64_t photos = 0, window = 0, stride = 0;
+  bool in_mean = true;
   std::optional<double> miou, pixel_accuracy;                       // percent; nothing: no pixel of any class
   std::vector<std::pair<std::string, std::optional<double>>> ious;  // by class, in percent
 };
@@ -39,6 +40,7 @@ struct RunRecord {
   std::optional<double> step_seconds;  // median
   std::int64_t peak_bytes = 0;         // of the process; 0: not known
   int threads = 0;
+  std::optional<std::int64_t> trained;          // parameters
   std::optional<std::int64_t> checkpoint_step;  // of the checkpoint that is shown
   std::string isa, version;                     // of the program that wrote it
 

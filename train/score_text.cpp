@@ -42,6 +42,7 @@ std::string scores_to_json(const std::vector<TargetScore>& scores) {
     nlohmann::ordered_json set;
     set["name"] = s.name;
     set["photos"] = s.photos;
+    if (!s.in_mean) set["in_mean"] = false;
     set["labels_of"] = s.dataset;
     set["resize"] = s.resize;
     set["window"] = s.sliding.window;
@@ -64,7 +65,8 @@ std::string scores_to_table(const std::vector<TargetScore>& scores, bool with_cl
   std::string out = padded("set", width, false) + "  photos    mIoU  pixels\n";
   for (const TargetScore& s : scores) {
     out += padded(s.name, width, false) + padded(std::to_string(s.photos), 8, true) +
-           padded(percent(s.score.miou), 8, true) + padded(percent(s.score.pixel_accuracy), 8, true) + "\n";
+           padded(percent(s.score.miou), 8, true) + padded(percent(s.score.pixel_accuracy), 8, true) +
+           (s.in_mean ? "\n" : "  not in the mean\n");
     if (!with_classes) continue;
     for (const ClassScore& c : s.score.classes)
       out += padded("  " + c.name, width, false) + padded("", 8, true) + padded(percent(c.iou()), 8, true) + "\n";

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the ```sh blocks of README.md as a newcomer would, top to bottom, each in a shell of its own. The block that runs
-# scripts/test.sh is this test's own caller and is not entered again.
+# scripts/test.sh is this test's own caller and is not entered again; scripts/quickstart.sh has a test of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 block="" inside=false ran=0
@@ -8,8 +8,8 @@ while IFS= read -r line; do
   if [ "$line" = '```sh' ]; then inside=true block=""; continue; fi
   if [ "$line" = '```' ] && $inside; then
     inside=false
-    if grep -q '^scripts/test.sh' <<<"$block"; then
-      test -x scripts/test.sh
+    if grep -qE '^scripts/(test|quickstart).sh' <<<"$block"; then
+      test -x "${block%%[[:space:]]*}"
     else
       echo "README block:"; sed 's/^/  $ /' <<<"${block%$'\n'}"
       bash -euo pipefail -c "$block" </dev/null

@@ -120,6 +120,16 @@ TEST_CASE("a trained run: curves, scores, classes and pictures of each target") 
   }
 }
 
+TEST_CASE("bars: one for each value, none without") {
+  const std::string chart = bar_chart({"mIoU", "", "percent"}, {"night", "<fog>"},
+                                      {{"rein", {40.0, std::nullopt}, 0}, {"full", {20.0, 0.0}, 1}});
+  CHECK(fault_of("<!DOCTYPE html>" + chart) == "");
+  CHECK(count_of(chart, "<rect ") == 3);
+  CHECK(count_of(chart, "&lt;fog&gt;") == 2);  // below its group, and in the hint of its one bar
+  CHECK(bar_chart({}, {"a"}, {{"x", {std::nullopt}, 0}}).empty());
+  CHECK(bar_chart({}, {}, {}).empty());
+}
+
 TEST_CASE("a run that was never evaluated, or has only begun") {
   const test::TempFolder folder;
   folder.write("config.toml", testing::TinyRun::config());
