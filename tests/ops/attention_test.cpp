@@ -279,6 +279,19 @@ TEST_CASE("relative positions agree with the reference variant beyond one block 
   poison_new_tensors(false);
 }
 
+TEST_CASE("no image at all: the gradients of relative positions are zeros, not what the memory held") {
+  poison_new_tensors(true);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::int64_t h = 3, w = 2, d = 4, c = 2 * d;
+    const auto table = [&](std::int64_t side) { return parameter(Tensor::zeros({2 * side - 1, d}, dtype)); };
+    const Variable x = parameter(Tensor::zeros({0, h * w, 3 * c}, dtype)), down = table(h), across = table(w);
+    const Variable y = attention_packed(x, {.heads = 2, .rel_height = down, .rel_width = across});
+    backward(y, Tensor::zeros({0, h * w, c}, dtype));
+    for (const Variable& v : {down, across}) CHECK(same_bits(v.grad(), Tensor::zeros(v.shape(), dtype)));
+  }
+  poison_new_tensors(false);
+}
+
 TEST_CASE("tables of relative positions must fit the map, and come together") {
   const Tensor x = Tensor::zeros({2, 6, 8}, DType::f32);
   const auto run = [&](const Tensor& down, const Tensor& across) {

@@ -49,6 +49,10 @@ scenes = "pretraining"
 count = 8
 seed = 3
 size = [32, 64]
+[splits.square]
+scenes = "pretraining"
+count = 1
+size = [32, 32]
 [splits.one]
 scenes = "game"
 count = 8
@@ -121,6 +125,29 @@ TEST_CASE("micro-batches and pairs of styles: the whole batch's masks and gradie
   CHECK_THROWS(place.run("x", {"pretrain.photos=9"}));
   CHECK_THROWS(place.run("x", {"data.cat_max_ratio=0.5"}));  // needs labels: not a key of pretraining
   CHECK_THROWS(place.run("x", {"model.method=freeze"}));
+}
+
+class Losses final : public train::Observer {
+ public:
+  void step(const train::StepReport& report) override { of_steps.push_back(report.loss); }
+  std::vector<double> of_steps;
+};
+
+TEST_CASE("every step hides other patches: the same photo and weights, another loss") {
+  const Place place;
+  const fs::path file = place.folder() / "config.toml";
+  train::Config config =
+      train::read_config(file,
+                         {"data.split=square", "data.short_edges=[32]", "data.flip=0", "data.photometric=false",
+                          "train.batch=1", "train.lr=1e-30", "train.warmup=0", "train.iterations=3"},
+                         train::Purpose::pretrain);
+  config.pretrain.photos = 1;
+  train::resolve_paths(config, file, {});
+  Losses losses;
+  train::pretrain({config, place.folder() / "still", false}, losses);
+  REQUIRE(losses.of_steps.size() == 3);
+  CHECK(losses.of_steps[1] != losses.of_steps[0]);
+  CHECK(losses.of_steps[2] != losses.of_steps[1]);
 }
 
 TEST_CASE("the file is a DINOv2 that training takes, with values or, on demand, random ones") {
