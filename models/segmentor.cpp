@@ -77,6 +77,22 @@ Segmentor::Segmentor(const SegmentorOptions& options)
   name_tree();
 }
 
+void Segmentor::use_bf16() {
+  require(options_.method != Method::full, "segmentor",
+          "bf16 is for a frozen backbone: with method full its weights are trained, and would lose bits");
+  nn::round_frozen_products(*this);
+  if (backbone_.adapter() != nullptr) nn::round_trained_products(*backbone_.adapter());
+  nn::set_products(*this, Products::tf32);  // the head's, and the patch embedding's
+  mixed_ = true;
+}
+
+std::string Segmentor::products_text() const {
+  if (!mixed_) return "f32";
+  if (device_.is_cpu()) return "bf16 with frozen weights, f32 else";
+  return backbone_.adapter() != nullptr ? "bf16 in blocks and adapter, TF32 in the head"
+                                        : "bf16 in blocks, TF32 in the head";
+}
+
 void Segmentor::move_to(Device device) {
   nn::move_to(*this, device);
   device_ = device;

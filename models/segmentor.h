@@ -42,6 +42,14 @@ class Segmentor final : public nn::Module {
  public:
   explicit Segmentor(const SegmentorOptions& options);
 
+  // Mixed precision, for bound f32 parameters: weights of the frozen backbone's linear layers become bf16, here and
+  // now. On CUDA its activations then are bf16 (nn/block.h), the adapter's products take bf16 operands, and products
+  // and convolutions of the head and the patch embedding run in TF32; attention of the head and all losses stay f32. On
+  // the CPU all but the frozen products stays f32. Throws when the backbone is trained: its weights must not lose bits.
+  void use_bf16();
+  // What the products of a step run in, by the device and the above: "f32", …
+  std::string products_text() const;
+
   // Moves all bound parameters (nn::move_to). Images and labels may come from anywhere: they are copied to this device.
   void move_to(Device device);
   Device device() const { return device_; }
@@ -64,6 +72,7 @@ class Segmentor final : public nn::Module {
  private:
   SegmentorOptions options_;
   Device device_;
+  bool mixed_ = false;
   Backbone backbone_;
   std::unique_ptr<Head> head_;
 };

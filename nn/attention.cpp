@@ -4,6 +4,7 @@
 #include "autograd/ops/rope.h"
 #include "autograd/ops/shape.h"
 #include "tensor/error.h"
+#include "tensor/ops/attention.h"
 
 namespace rein::nn {
 
@@ -24,8 +25,12 @@ Attention::Attention(std::int64_t dim, std::int64_t heads, QkvBias bias)
 
 Variable Attention::project(const Variable& x) const {
   if (q_bias_ == nullptr) return qkv_(x);
-  const Variable none = constant(Tensor::zeros(Shape{dim_}, x.dtype(), x.value().device()));
+  const Variable none = constant(Tensor::zeros_like(q_bias_->value.value()));
   return qkv_(x, concat({q_bias_->value, none, v_bias_->value}, 0));
+}
+
+bool Attention::takes_bf16() const {
+  return qkv_.takes_bf16() && dim_ / heads_ <= ops::attention_bf16_width;
 }
 
 Variable Attention::operator()(const Variable& x, const BlockSite& site) const {

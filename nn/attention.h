@@ -16,6 +16,8 @@ class Attention final : public Module {
  public:
   Attention(std::int64_t dim, std::int64_t heads, QkvBias bias = QkvBias::qkv);
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;  // (N, L, dim)
+  // On CUDA with frozen bf16 weights: given a bf16 x, everything up to the result is bf16.
+  bool takes_bf16() const;
 
  private:
   Variable project(const Variable& x) const;

@@ -141,6 +141,14 @@ std::int64_t round_frozen_products(Module& root) {
   return rounded;
 }
 
+void round_trained_products(Module& root) {
+  root.visit([](const std::string&, Param& param) { param.round = param.product && !param.frozen; });
+}
+
+void set_products(Module& root, Products products) {
+  root.visit([&](const std::string&, Param& param) { param.products = products; });
+}
+
 void move_to(Module& root, Device device) {
   root.visit([&](const std::string&, Param& param) {
     if (!param.value || param.value.value().device() == device) return;

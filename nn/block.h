@@ -1,4 +1,7 @@
 // A pre-norm transformer block: x += ls1 * attn(norm1(x)); x += ls2 * mlp(norm2(x)).
+// With frozen bf16 weights on CUDA (nn/bind.h) both branches are bf16 from the norm's result on, sums and softmax
+// inside in f32; x, its sums and both norms are f32. Attention with relative positions and gated MLPs are the
+// exceptions: there each product rounds its operand, and what lies between is f32. So it is on the CPU everywhere.
 #pragma once
 
 #include <optional>
@@ -40,7 +43,7 @@ class Block final : public Module {
                       const BlockSite& site = {}) const;  // (N, L, dim)
 
  private:
-  Variable attend(const Variable& x, const BlockSite& site) const;
+  Variable attend(const Variable& x, const BlockSite& site) const;  // norm and attention
   Variable dropped(const Variable& y, const ForwardContext& context, const char* branch) const;
 
   double drop_path_;

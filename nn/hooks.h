@@ -9,6 +9,8 @@ namespace rein::nn {
 
 enum class LinearSite { qkv, proj, fc1, fc2 };  // fc1 and fc2 are w12 and w3 in a gated MLP
 
+// In mixed precision on CUDA, x and y of a linear layer may be bf16, and y of the MLP may be beside an f32 x: what a
+// hook returns has y's dtype.
 class BlockHooks {
  public:
   virtual ~BlockHooks() = default;

@@ -22,12 +22,35 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool bias, Init weight_init, I
   if (bias) bias_ = &declare("bias", Shape{out}, bias_init);
 }
 
+bool Linear::takes_bf16() const {
+  return weight_->value.dtype() == DType::bf16 && weight_->value.value().device().is_cuda();
+}
+
+Rounded Linear::kept_bias() const {
+  if (bias_ == nullptr) return {};
+  const Variable& bias = bias_->value;
+  if (bias.requires_grad()) return rounded(bias);  // an optimiser writes into it
+  const Tensor& value = bias.value();
+  if (kept_.source.lock() != value.storage() || kept_.version != value.version())
+    kept_ = {value.storage(), value.version(), rounded(bias).bf16};
+  return {bias, kept_.bf16};
+}
+
+Linear::RoundedParams Linear::rounded_params() const {
+  return {rounded(weight_->value), kept_bias()};
+}
+
 Variable Linear::operator()(const Variable& x) const {
-  return linear(x, weight_->value, bias_ == nullptr ? Variable{} : bias_->value);
+  if (x.dtype() == DType::bf16) return linear_bf16(x, rounded(weight_->value), true, kept_bias(), DType::bf16);
+  return (*this)(x, bias_ == nullptr ? Variable{} : bias_->value);
 }
 
 Variable Linear::operator()(const Variable& x, const Variable& bias) const {
-  return linear(x, weight_->value, bias);
+  const Variable& weight = weight_->value;
+  if (x.dtype() == DType::bf16) return linear_bf16(x, rounded(weight), true, rounded(bias), DType::bf16);
+  if (weight_->round && x.dtype() == DType::f32 && x.value().device().is_cuda())
+    return linear_bf16(cast(x, DType::bf16), rounded(weight), true, {bias, {}}, DType::f32);
+  return linear(x, weight, bias, weight_->products);
 }
 
 }  // namespace rein::nn

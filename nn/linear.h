@@ -1,6 +1,9 @@
-// Linear layer. Equal PyTorch module: torch.nn.Linear.
+// Linear layer. Equal PyTorch module: torch.nn.Linear. In mixed precision on CUDA:
+//   x bf16                                       -> bf16 (tensor/ops/linear_bf16.h), whatever the weight's dtype
+//   x f32, a frozen weight in bf16 or `round` set -> f32, from bf16 operands
 #pragma once
 
+#include "autograd/ops/mixed.h"
 #include "nn/module.h"
 
 namespace rein::nn {
@@ -14,12 +17,30 @@ class Linear final : public Module {
   Variable operator()(const Variable& x) const;                        // (..., in) -> (..., out)
   Variable operator()(const Variable& x, const Variable& bias) const;  // with this bias (out) in the place of its own
 
+  // The weight is bf16 and on CUDA: a bf16 x is read as it is.
+  bool takes_bf16() const;
+  // For a layer that one pass uses many times: linear_bf16(x, r.weight, true, r.bias, out).
+  struct RoundedParams {
+    Rounded weight, bias;
+  };
+  RoundedParams rounded_params() const;
+
   Param& weight() { return *weight_; }
+  const Param& weight() const { return *weight_; }
   Param* bias() { return bias_; }  // null without bias
 
  private:
   Param* weight_;
   Param* bias_ = nullptr;
+
+  // The bf16 copy of a frozen bias, made again when another one is bound.
+  struct Kept {
+    std::weak_ptr<Storage> source{};
+    std::uint64_t version = 0;
+    Tensor bf16{};
+  };
+  Rounded kept_bias() const;
+  mutable Kept kept_;
 };
 
 }  // namespace rein::nn

@@ -17,6 +17,8 @@ class Mlp final : public Module {
  public:
   Mlp(std::int64_t dim, std::int64_t hidden, Activation activation = Activation::gelu);
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;
+  // On CUDA with frozen bf16 weights: given a bf16 x, everything up to the result is bf16.
+  bool takes_bf16() const { return fc1_.takes_bf16(); }
 
  private:
   Activation activation_;

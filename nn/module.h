@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/products.h"
 #include "tensor/random.h"
 
 namespace rein::nn {
@@ -50,6 +51,10 @@ struct Param {
   bool frozen = false;  // no gradient; bound as a constant
   // Read by linear() alone, so that bf16 will do while it is frozen (round_frozen_products in nn/bind.h).
   bool product = false;
+  // Of a trained weight, for the layer that owns it: what CUDA makes of its products. `round`: bf16 operands, f32 sums;
+  // the value itself stays f32 (round_trained_products and set_products in nn/bind.h).
+  bool round = false;
+  Products products = Products::full;
   Variable value;  // null until bound
 
   Shape file_shape() const;  // as published: (O, I, kh, kw) for Layout::conv

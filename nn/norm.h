@@ -9,7 +9,7 @@ namespace rein::nn {
 class LayerNorm final : public Module {
  public:
   LayerNorm(std::int64_t dim, double eps);
-  Variable operator()(const Variable& x) const;  // (..., dim)
+  Variable operator()(const Variable& x, bool round = false) const;  // (..., dim); `round`: in bf16
 
  private:
   Param* weight_;

@@ -68,10 +68,11 @@ BenchStep bench_step(const BenchStepOptions& options) {
   nn::initialise(segmentor, RandomKey(1), DType::f32);
   require(options.precision == "f32" || options.precision == "bf16", "bench", "precision must be f32 or bf16, got '",
           options.precision, "'");
-  if (options.precision == "bf16") nn::round_frozen_products(segmentor);
+  if (options.precision == "bf16") segmentor.use_bf16();
   result.parameters = segmentor.parameter_count();
   result.trainable = segmentor.parameter_count(true);
   segmentor.move_to(options.device);
+  result.products = segmentor.products_text();
   AdamW optimizer;
   add_trained(optimizer, segmentor, {});
   const Tensor images =

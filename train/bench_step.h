@@ -16,7 +16,7 @@ struct BenchStepOptions {
   std::int64_t batch = 1, height = 512, width = 512;
   bool layer_scale = false;  // DINOv2-like blocks
   bool recompute = false;
-  std::string precision = "f32";  // or bf16: frozen products, see nn/bind.h
+  std::string precision = "f32";  // or bf16: Segmentor::use_bf16
   int steps = 5;
   Device device{};
 };
@@ -31,6 +31,7 @@ struct BenchStep {
   double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors, on the device
   double saved_bytes = 0;                        // kept for backward, parameters not counted
   std::int64_t trainable = 0, parameters = 0;
+  std::string products{};  // what they ran in: Segmentor::products_text
 };
 
 // Random weights and images; throws std::invalid_argument for unknown names.

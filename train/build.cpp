@@ -95,8 +95,8 @@ BuiltModel build_model(const Config& config, int classes) {
   if (!random) zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
   if (m.precision == "bf16") {
-    nn::round_frozen_products(*built.model);
-    built.description += "; frozen products in bf16";
+    built.model->use_bf16();
+    built.description += "; mixed precision (bf16)";
   }
   return built;
 }

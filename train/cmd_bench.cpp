@@ -115,6 +115,7 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
                     {"width", options.width},
                     {"recompute", options.recompute},
                     {"precision", options.precision},
+                    {"products", b.products},
                     {"device", options.device.text()},
                     {"isa", isa_name()},
                     {"threads", thread_count()},
@@ -138,6 +139,7 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
               options.method.c_str(), options.head.c_str(), options.precision.c_str(),
               static_cast<long long>(options.batch), static_cast<long long>(options.height),
               static_cast<long long>(options.width), options.device.text().c_str(), isa_name().c_str(), thread_count());
+  std::printf("  products          %s\n", b.products.c_str());
   std::printf("  step              %8.3f s   (%.3f to %.3f over %d steps)\n", b.step.median, b.step.fastest,
               b.step.slowest, b.step.runs);
   std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
@@ -175,7 +177,10 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   steps->add_option("--steps", step->steps, "Measured steps")->check(CLI::PositiveNumber);
   steps->add_flag("--layer-scale", step->layer_scale, "Blocks as DINOv2 has them");
   steps->add_flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
-  steps->add_option("--precision", step->precision, "f32, or bf16: products with frozen weights")
+  steps
+      ->add_option(
+          "--precision", step->precision,
+          "f32, or bf16 (mixed): products with frozen weights; on CUDA also the adapter's, and TF32 in the head")
       ->check(CLI::IsMember({"f32", "bf16"}));
   auto device = std::make_shared<std::string>("cpu");
   steps->add_option("--device", *device, "cpu, cuda or cuda:N (default: cpu)");

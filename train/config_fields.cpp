@@ -60,7 +60,8 @@ std::vector<Field> all_fields(Config& c) {
       {"model.head_channels", &c.model.head_channels, "channels of the head"},
       {"model.groups", &c.model.groups, "groups of the head's GroupNorm"},
       {"model.precision", &c.model.precision,
-       "f32, or bf16: products with frozen weights take bf16 operands and f32 sums; faster, half their memory"},
+       "f32, or bf16: products with frozen weights take bf16 operands and f32 sums; faster, half their memory. On CUDA "
+       "Rein's products, too, and those of the head TF32"},
       {"model.dropout", &c.model.dropout, "probability of dropping a channel before the classifier"},
       {"model.mean", &c.model.mean, "mean of R, G, B in 0..255; []: what the backbone's family was trained with"},
       {"model.std", &c.model.std, "deviation of R, G, B in 0..255; []: likewise"},

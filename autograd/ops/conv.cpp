@@ -19,7 +19,8 @@ struct Conv2dSaved {
 
 void conv2d_vjp(const Conv2dSaved& s, GradContext& g) {
   auto grads = ops::conv2d_backward(g.out(), s.x.get(), s.weight.get(), s.x_shape, s.weight_shape, s.options.stride,
-                                    s.options.padding, {.x = g.wants(0), .weight = g.wants(1), .bias = g.wants(2)});
+                                    s.options.padding, {.x = g.wants(0), .weight = g.wants(1), .bias = g.wants(2)},
+                                    s.options.products);
   g.set(0, std::move(grads.x));
   g.set(1, std::move(grads.weight));
   g.set(2, std::move(grads.bias));
@@ -30,7 +31,8 @@ void conv2d_vjp(const Conv2dSaved& s, GradContext& g) {
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const ConvOptions& options) {
   return record(
       "conv2d", {x, weight, bias},
-      ops::conv2d(x.value(), weight.value(), bias ? bias.value() : Tensor(), options.stride, options.padding),
+      ops::conv2d(x.value(), weight.value(), bias ? bias.value() : Tensor(), options.stride, options.padding,
+                  options.products),
       [&](Saver& save) {
         return Conv2dSaved{save.when(save.wants(1), x.value()), save.when(save.wants(0), weight.value()), x.shape(),
                            weight.shape(), options};

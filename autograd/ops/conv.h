@@ -2,12 +2,14 @@
 #pragma once
 
 #include "autograd/variable.h"
+#include "tensor/products.h"
 
 namespace rein {
 
 struct ConvOptions {
   std::int64_t stride = 1;
   std::int64_t padding = 0;
+  Products products = Products::full;  // what CUDA makes of f32 operands, forward and backward
 };
 
 // x (N, H, W, I), weight (O, kh, kw, I), bias (O) or null -> (N, H', W', O), H' = (H + 2 padding - kh) / stride + 1.

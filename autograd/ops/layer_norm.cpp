@@ -23,8 +23,8 @@ void layer_norm_vjp(const LayerNormSaved& s, GradContext& g) {
 
 }  // namespace
 
-Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps);
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps, bool round) {
+  auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps, round);
   return record(
       "layer_norm", {x, weight, bias}, out.y,
       [&](Saver& save) {

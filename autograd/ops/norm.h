@@ -5,8 +5,8 @@
 
 namespace rein {
 
-// x (..., C), weight (C), bias (C) -> like x.
-Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+// x (..., C), weight (C), bias (C) -> like x, or in bf16 when `round`.
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps, bool round = false);
 
 // x (N, H, W, C), weight (C), bias (C) -> like x. Groups are consecutive channels; C must be a multiple of `groups`.
 Variable group_norm(const Variable& x, const Variable& weight, const Variable& bias, std::int64_t groups, double eps);

@@ -5,12 +5,28 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
+#include "autograd/ops/mixed.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
 #include "tensor/error.h"
 
 namespace rein::models {
+
+namespace {
+
+// The parts (m, C) of `all` (layers, m, C), whose bf16 copies are rows of one; each by itself where there is no `all`.
+std::vector<Rounded> rounded_parts(const Variable& all, const std::vector<Variable>& parts) {
+  std::vector<Rounded> result;
+  const Tensor together = rounded(all).bf16;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    result.push_back(all ? Rounded{parts[i], together.rows(row, row + 1).view(parts[i].shape())} : rounded(parts[i]));
+  }
+  return result;
+}
+
+}  // namespace
 
 // What does not depend on the image, made once per forward.
 class ReinPass final : public AdapterPass {
@@ -23,9 +39,11 @@ class ReinPass final : public AdapterPass {
     const Variable no_value = constant(Tensor::zeros(Shape{1, 1, o.dim}, all.dtype(), all.value().device()));
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(o.layers), 1);
     tokens_ = split(all, 0, ones);
+    Variable all_values;
     if (o.shared_mlps) {
       const Variable zeros = constant(Tensor::zeros(Shape{o.layers, 1, o.dim}, all.dtype(), all.value().device()));
-      values_ = split(concat({zeros, rein.token2feat_.front()(later)}, 1), 0, ones);
+      all_values = concat({zeros, rein.token2feat_.front()(later)}, 1);
+      values_ = split(all_values, 0, ones);
     } else {
       const std::vector<Variable> parts = split(later, 0, ones);
       for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -34,29 +52,51 @@ class ReinPass final : public AdapterPass {
     }
     for (Variable& v : tokens_) v = view(v, Shape{o.token_length, o.dim});
     for (Variable& v : values_) v = view(v, Shape{o.token_length, o.dim});
+    if (rein.rounds()) {
+      rounded_tokens_ = rounded_parts(all, tokens_);
+      rounded_values_ = rounded_parts(all_values, values_);
+      for (const nn::Linear& layer : rein.delta_f_) rounded_delta_f_.push_back(layer.rounded_params());
+    }
     if (o.link_token_to_query) queries_ = rein.make_queries(all, tokens_);
   }
 
   void after_block(int layer, TokenState& state) const override {
-    const ReinOptions& o = rein_.options();
     const auto i = static_cast<std::size_t>(layer);
     require(i < tokens_.size(), "rein", "layer ", layer, " of ", tokens_.size());
     // The products run over the prefix rows too (a few rows of a thousand); scaled_residual leaves those rows as they
     // were and sends no gradient back from them. So nothing is cut out and put together again.
     const Variable& x = state.tokens;
-    Variable a = linear(x, tokens_[i]);  // (N, L, m) = x T^T
-    if (o.use_softmax) a = softmax(a, 1.0 / std::sqrt(static_cast<double>(o.dim)));
-    const std::int64_t rows = x.shape().rows();
-    const Variable b = view(matmul(view(a, Shape{rows, o.token_length}), values_[i]), x.shape());
-    const Variable y = rein_.of_layer(rein_.delta_f_, layer)(add(b, x));
+    const Variable y = rounded_tokens_.empty() ? refinement(i, x) : rounded_refinement(i, x);
     state.tokens = scaled_residual(x, y, rein_.scale_ ? rein_.scale_->value : Variable{}, state.prefix);
   }
 
   Variable queries() const override { return queries_; }
 
  private:
+  Variable weights_of(const Variable& a) const {
+    const ReinOptions& o = rein_.options();
+    return o.use_softmax ? softmax(a, 1.0 / std::sqrt(static_cast<double>(o.dim))) : a;
+  }
+
+  Variable refinement(std::size_t i, const Variable& x) const {
+    const Variable a = weights_of(linear(x, tokens_[i]));  // (N, L, m), from x T^T
+    const std::int64_t rows = x.shape().rows();
+    const Variable b = view(matmul(view(a, Shape{rows, rein_.options().token_length}), values_[i]), x.shape());
+    return rein_.of_layer(rein_.delta_f_, static_cast<int>(i))(add(b, x));
+  }
+
+  // The same from bf16 operands, in bf16.
+  Variable rounded_refinement(std::size_t i, const Variable& x) const {
+    const Variable a = weights_of(linear_bf16(cast(x, DType::bf16), rounded_tokens_[i], true, {}, DType::f32));
+    const Variable b = linear_bf16(cast(a, DType::bf16), rounded_values_[i], false, {}, DType::bf16);
+    const auto& delta_f = rounded_delta_f_[rein_.options().shared_mlps ? 0 : i];
+    return linear_bf16(add_rounded(b, x), delta_f.weight, true, delta_f.bias, DType::bf16);
+  }
+
   const ReinAdapter& rein_;
-  std::vector<Variable> tokens_, values_;  // per layer (m, C)
+  std::vector<Variable> tokens_, values_;                   // per layer (m, C)
+  std::vector<Rounded> rounded_tokens_, rounded_values_;    // likewise; empty without mixed precision
+  std::vector<nn::Linear::RoundedParams> rounded_delta_f_;  // one, or one per layer
   Variable queries_;
 };
 
@@ -91,6 +131,11 @@ ReinAdapter::ReinAdapter(const ReinOptions& options) : options_(options) {
     child("merge", merge_.emplace(3 * options.query_dims, options.query_dims));
   }
   visit([this](const std::string&, nn::Param& p) { all_params_.push_back(&p); });
+}
+
+bool ReinAdapter::rounds() const {
+  const nn::Param& weight = delta_f_.front().weight();
+  return weight.round && weight.value.dtype() == DType::f32 && weight.value.value().device().is_cuda();
 }
 
 const nn::Linear& ReinAdapter::of_layer(const std::deque<nn::Linear>& list, int layer) const {

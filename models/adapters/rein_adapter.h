@@ -6,6 +6,10 @@
 // Low-rank tokens: T = a[i] b[i].
 // Queries (link): Z = transform(T) for all layers; per token and channel [max, mean, last] over layers, interleaved
 // (element 3c + s), then merge -> (m, q).
+//
+// In mixed precision on CUDA (nn::round_trained_products) operands of all products are bf16: X, T, A,
+// mlp_token2feat(T), B + X, and the weights; softmax, scale and the sum with X are f32, as are the parameters and their
+// gradients. T = a b itself is a product of parameters, in f32. On the CPU everything is f32.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +53,8 @@ class ReinAdapter final : public Adapter {
 
  private:
   friend class ReinPass;
+  // Products with bf16 operands (nn::round_trained_products): on CUDA, for f32 parameters.
+  bool rounds() const;
   const nn::Linear& of_layer(const std::deque<nn::Linear>& list, int layer) const;
   Variable all_tokens() const;  // (layers, m, C)
   Variable make_queries(const Variable& tokens, const std::vector<Variable>& per_layer) const;

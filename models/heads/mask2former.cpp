@@ -74,7 +74,7 @@ Variable Mask2FormerOutput::mask_logits(std::size_t prediction) const {
   const Variable& e = embeddings.at(prediction);
   const std::int64_t n = mask_features.size(0), h = mask_features.size(1), w = mask_features.size(2);
   const Variable pixels = view(mask_features, {n, h * w, mask_features.size(3)});
-  return view(matmul(e, pixels, false, true), {n, e.size(1), h, w});
+  return view(matmul(e, pixels, false, true, products), {n, e.size(1), h, w});
 }
 
 Mask2FormerNet::Mask2FormerNet(const Mask2FormerOptions& options)
@@ -135,6 +135,7 @@ Mask2FormerOutput Mask2FormerNet::operator()(const HeadInput& input, bool every,
 
   Mask2FormerOutput out;
   out.mask_features = pixels.mask_features;
+  out.products = mask_embed_.back().weight().products;
   const MaskMaker mask_maker(pixels.mask_features, pixels.memories);
   const auto mask_of = [&](std::int64_t layer, const Variable& state) {
     out.embeddings.push_back(embedding(state));

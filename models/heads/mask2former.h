@@ -36,10 +36,11 @@ struct Mask2FormerOptions {
 // The predictions before the first decoder layer and after each: L + 1. Mask logits are made on demand, so that one
 // prediction's can be gone before the next one's come, and a prediction that nobody asks for costs nothing.
 struct Mask2FormerOutput {
-  std::vector<Variable> cls;         // (N, Q, K + 1) logits; the last column is "no object"
-  std::vector<Variable> embeddings;  // (N, Q, out_channels)
-  Variable mask_features;            // (N, h, w, out_channels)
-  std::vector<Tensor> opened{};      // i64 () per decoder layer: queries whose mask blocked everything, and was opened
+  std::vector<Variable> cls;           // (N, Q, K + 1) logits; the last column is "no object"
+  std::vector<Variable> embeddings;    // (N, Q, out_channels)
+  Variable mask_features;              // (N, h, w, out_channels)
+  Products products = Products::full;  // of mask_logits
+  std::vector<Tensor> opened{};  // i64 () per decoder layer: queries whose mask blocked everything, and was opened
 
   Variable mask_logits(std::size_t prediction) const;  // (N, Q, h, w)
 };

@@ -32,6 +32,7 @@ class Backbone final : public nn::Module {
   void freeze_vit(bool frozen = true);
   Vit& vit() { return vit_; }
   Adapter* adapter() { return adapter_.get(); }
+  const Adapter* adapter() const { return adapter_.get(); }
   const BackboneOptions& options() const { return options_; }
 
  private:

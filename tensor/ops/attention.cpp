@@ -110,9 +110,9 @@ bool use_reference() {
 cuda::AttentionBf16 bf16_arguments(const char* op, const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
                                    const AttentionOptions& options) {
   require(q.device().is_cuda(), op, "takes bf16 on CUDA only; cast q, k and v to f32 on ", q.device().text());
-  require(s.d <= cuda::attention_bf16_width && s.dv <= cuda::attention_bf16_width && !options.rel_height, op,
-          "in bf16 takes heads of at most ", cuda::attention_bf16_width, " columns and no relative positions, got ",
-          s.d, " and ", s.dv, options.rel_height ? " with relative positions" : "");
+  require(s.d <= attention_bf16_width && s.dv <= attention_bf16_width && !options.rel_height, op,
+          "in bf16 takes heads of at most ", attention_bf16_width, " columns and no relative positions, got ", s.d,
+          " and ", s.dv, options.rel_height ? " with relative positions" : "");
   return {pointers<bf16_t>(q),
           pointers<bf16_t>(k),
           pointers<bf16_t>(v),

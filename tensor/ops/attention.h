@@ -13,6 +13,8 @@
 
 namespace rein::ops {
 
+inline constexpr std::int64_t attention_bf16_width = 128;  // of a head, the largest in bf16
+
 struct AttentionOptions {
   std::int64_t heads = 1;
   double scale = 0;  // of the logits; 0 means 1 / sqrt(head width)

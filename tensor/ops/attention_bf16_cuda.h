@@ -19,8 +19,6 @@ struct AttentionBf16 {
   cpu::AttentionRows<bf16_t> grad_q{}, grad_k{}, grad_v{};
 };
 
-inline constexpr std::int64_t attention_bf16_width = 128;
-
 void attention_bf16(const AttentionBf16& args);
 void attention_bf16_backward(const AttentionBf16& args);
 

@@ -13,7 +13,8 @@
 namespace rein::ops {
 namespace {
 
-cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride, std::int64_t padding) {
+cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride, std::int64_t padding,
+                       Products products) {
   require(x.rank() == 4, "conv2d", "x must have shape (N, H, W, I), got ", x);
   require(weight.rank() == 4 && weight[3] == x[3] && weight[1] >= 1 && weight[2] >= 1, "conv2d",
           "weight must have shape (O, kh, kw, ", x[3], "), got ", weight, "; x is ", x);
@@ -32,7 +33,8 @@ cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride,
           weight[1],
           weight[2],
           stride,
-          padding};
+          padding,
+          products};
 }
 
 // Narrow products would spend the time on the transforms. REIN_KERNEL=conv2d:direct and conv2d:winograd force one.
@@ -44,9 +46,10 @@ bool by_winograd(const cpu::ConvShape& s) {
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding,
+              Products products) {
   require(x && weight, "conv2d", "x and weight must not be null");
-  const cpu::ConvShape s = checked(x.shape(), weight.shape(), stride, padding);
+  const cpu::ConvShape s = checked(x.shape(), weight.shape(), stride, padding, products);
   require(weight.dtype() == x.dtype(), "conv2d", "x and weight must have one dtype, got ", name_of(x.dtype()), " and ",
           name_of(weight.dtype()));
   require(!bias || (bias.shape() == Shape{s.out} && bias.dtype() == x.dtype()), "conv2d", "bias must have shape ",
@@ -67,8 +70,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
 }
 
 Conv2dGrads conv2d_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Shape& x_shape,
-                            const Shape& weight_shape, std::int64_t stride, std::int64_t padding, Conv2dWants wants) {
-  const cpu::ConvShape s = checked(x_shape, weight_shape, stride, padding);
+                            const Shape& weight_shape, std::int64_t stride, std::int64_t padding, Conv2dWants wants,
+                            Products products) {
+  const cpu::ConvShape s = checked(x_shape, weight_shape, stride, padding, products);
   const Shape expected{s.batch, s.out_height, s.out_width, s.out};
   require(grad_out && grad_out.shape() == expected, "conv2d_backward", "grad_out must have shape ", expected, ", got ",
           grad_out.shape(), "; x is ", x_shape, ", weight is ", weight_shape);

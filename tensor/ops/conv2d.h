@@ -9,13 +9,16 @@
 // On CUDA all shapes are products with gathered patches, in parts of at most 128 MiB of scratch memory.
 #pragma once
 
+#include "tensor/products.h"
 #include "tensor/tensor.h"
 
 namespace rein::ops {
 
 // x (N, H, W, I), weight (O, kh, kw, I), bias (O) or null -> (N, H', W', O), H' = (H + 2 padding - kh) / stride + 1,
-// rounded down. f32 or f64, all of one dtype. Throws when the kernel is larger than the padded map.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding);
+// rounded down. f32 or f64, all of one dtype. Throws when the kernel is larger than the padded map. products: what CUDA
+// makes of f32 operands (tensor/products.h).
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding,
+              Products products = Products::full);
 
 struct Conv2dGrads {
   Tensor x, weight, bias;  // null where not wanted
@@ -26,6 +29,7 @@ struct Conv2dWants {
 // grad_out like conv2d's result. x may be null when the weight's gradient is not wanted, weight may be null when that
 // of x is not; their shapes are always needed.
 Conv2dGrads conv2d_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Shape& x_shape,
-                            const Shape& weight_shape, std::int64_t stride, std::int64_t padding, Conv2dWants wants);
+                            const Shape& weight_shape, std::int64_t stride, std::int64_t padding, Conv2dWants wants,
+                            Products products = Products::full);
 
 }  // namespace rein::ops

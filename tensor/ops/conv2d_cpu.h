@@ -3,12 +3,15 @@
 
 #include <cstdint>
 
+#include "tensor/products.h"
+
 namespace rein::ops::cpu {
 
 struct ConvShape {
   std::int64_t batch, height, width, in;
   std::int64_t out_height, out_width, out;
   std::int64_t kernel_height, kernel_width, stride, padding;
+  Products products = Products::full;  // for CUDA
 };
 
 // Each overwrites its last argument. bias may be null.

@@ -98,12 +98,12 @@ bool pointwise(const ConvShape& s) {
 // c (m, n) = op(a) (m, k) op(b) (k, n), all dense.
 template <class T>
 void multiply(const T* a, bool trans_a, const T* b, bool trans_b, const T* bias, std::int64_t m, std::int64_t n,
-              std::int64_t k, bool add, T* c) {
+              std::int64_t k, bool add, Products products, T* c) {
   GemmProblem<T> p;
   p.a = a, p.b = b, p.c = c, p.bias = bias;
   p.m = m, p.n = n, p.k = k;
   p.a_pitch = trans_a ? m : k, p.b_pitch = trans_b ? k : n, p.c_pitch = n;
-  p.trans_a = trans_a, p.trans_b = trans_b, p.add = add;
+  p.trans_a = trans_a, p.trans_b = trans_b, p.add = add, p.products = products;
   gemm(p);
 }
 
@@ -171,7 +171,8 @@ void grad_x_phase(const T* grad_out, const T* weight, const ConvShape& s, std::i
   Scratch<T> turned(turned_count);
   launch("conv2d_turn", turn_kernel<T>, blocks_for(turned_count, threads), threads, 0, t, weight, turned.data());
   for_patches(w, s.batch * rows * cols, [&](std::int64_t first, std::int64_t count, const T* patches) {
-    multiply<T>(patches, false, turned.data(), false, nullptr, count, s.in, w.depth(), false, out + first * s.in);
+    multiply<T>(patches, false, turned.data(), false, nullptr, count, s.in, w.depth(), false, s.products,
+                out + first * s.in);
   });
 }
 
@@ -181,9 +182,9 @@ template <class T>
 void conv2d(const T* x, const T* weight, const T* bias, const ConvShape& s, T* y) {
   const Windows<T> w = windows_on_x(x, s);
   const std::int64_t pixels = s.batch * s.out_height * s.out_width;
-  if (pointwise(s)) return multiply<T>(x, false, weight, true, bias, pixels, s.out, s.in, false, y);
+  if (pointwise(s)) return multiply<T>(x, false, weight, true, bias, pixels, s.out, s.in, false, s.products, y);
   for_patches(w, pixels, [&](std::int64_t first, std::int64_t count, const T* patches) {
-    multiply<T>(patches, false, weight, true, bias, count, s.out, w.depth(), false, y + first * s.out);
+    multiply<T>(patches, false, weight, true, bias, count, s.out, w.depth(), false, s.products, y + first * s.out);
   });
 }
 
@@ -192,9 +193,9 @@ void conv2d_grad_weight(const T* grad_out, const T* x, const ConvShape& s, T* gr
   const Windows<T> w = windows_on_x(x, s);
   const std::int64_t pixels = s.batch * s.out_height * s.out_width;
   if (pointwise(s) || pixels == 0)
-    return multiply<T>(grad_out, true, x, false, nullptr, s.out, w.depth(), pixels, false, grad_weight);
+    return multiply<T>(grad_out, true, x, false, nullptr, s.out, w.depth(), pixels, false, s.products, grad_weight);
   for_patches(w, pixels, [&](std::int64_t first, std::int64_t count, const T* patches) {
-    multiply<T>(grad_out + first * s.out, true, patches, false, nullptr, s.out, w.depth(), count, first > 0,
+    multiply<T>(grad_out + first * s.out, true, patches, false, nullptr, s.out, w.depth(), count, first > 0, s.products,
                 grad_weight);
   });
 }
@@ -202,7 +203,8 @@ void conv2d_grad_weight(const T* grad_out, const T* x, const ConvShape& s, T* gr
 template <class T>
 void conv2d_grad_x(const T* grad_out, const T* weight, const ConvShape& s, T* grad_x) {
   const std::int64_t pixels = s.batch * s.height * s.width;
-  if (pointwise(s)) return multiply<T>(grad_out, false, weight, false, nullptr, pixels, s.in, s.out, false, grad_x);
+  if (pointwise(s))
+    return multiply<T>(grad_out, false, weight, false, nullptr, pixels, s.in, s.out, false, s.products, grad_x);
   if (s.stride == 1) return grad_x_phase(grad_out, weight, s, 0, 0, s.height, s.width, grad_x);
   const std::int64_t most = s.batch * ((s.height + s.stride - 1) / s.stride) * ((s.width + s.stride - 1) / s.stride);
   Scratch<T> part(most * s.in);

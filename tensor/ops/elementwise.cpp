@@ -28,6 +28,13 @@ std::int64_t leading_rows(const char* op, const Tensor& x, const Shape& b) {
   return rows;
 }
 
+// bf16 has kernels on CUDA alone.
+bool in_bf16(const char* op, const Tensor& x) {
+  if (x.dtype() != DType::bf16) return false;
+  require(x.device().is_cuda(), op, "takes bf16 on CUDA only, got it on ", x.device().text());
+  return rein::cuda::built;
+}
+
 Tensor binary(const char* op, cpu::Binary function, const Tensor& a, const Tensor& b) {
   check_same(op, a, b);
   Tensor y = Tensor::empty_like(a);
@@ -74,6 +81,10 @@ const char* name_of(Unary function) {
 Tensor unary(Unary function, const Tensor& x) {
   require(static_cast<bool>(x), name_of(function), "needs a tensor");
   Tensor y = Tensor::empty_like(x);
+  if (in_bf16(name_of(function), x)) {
+    if constexpr (rein::cuda::built) cuda::unary(function, x.data<bf16_t>(), x.count(), y.mutable_data<bf16_t>());
+    return y;
+  }
   dispatch_real(name_of(function), x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), unary<T>(function, x.data<T>(), x.count(), y.mutable_data<T>()));
   });
@@ -83,6 +94,12 @@ Tensor unary(Unary function, const Tensor& x) {
 Tensor unary_backward(Unary function, const Tensor& grad_out, const Tensor& x) {
   check_same(name_of(function), grad_out, x);
   Tensor grad_x = Tensor::empty_like(x);
+  if (in_bf16(name_of(function), x)) {
+    if constexpr (rein::cuda::built)
+      cuda::unary_backward(function, grad_out.data<bf16_t>(), x.data<bf16_t>(), x.count(),
+                           grad_x.mutable_data<bf16_t>());
+    return grad_x;
+  }
   dispatch_real(name_of(function), x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(),
                    unary_backward<T>(function, grad_out.data<T>(), x.data<T>(), x.count(), grad_x.mutable_data<T>()));
@@ -96,9 +113,26 @@ Tensor add(const Tensor& a, const Tensor& b) {
 void add_into(const Tensor& a, const Tensor& b, Tensor& out) {
   check_same("add_into", a, b);
   check_same("add_into", a, out);
+  if (in_bf16("add_into", a)) {
+    if constexpr (rein::cuda::built)
+      cuda::add_into(a.data<bf16_t>(), b.data<bf16_t>(), a.count(), out.mutable_data<bf16_t>());
+    return;
+  }
   dispatch_real("add_into", a.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(a.device(), add_into<T>(a.data<T>(), b.data<T>(), a.count(), out.mutable_data<T>()));
   });
+}
+Tensor add_rounded(const Tensor& a, const Tensor& b) {
+  require(a && b && a.shape() == b.shape() && a.dtype() == DType::bf16 && b.dtype() == DType::f32 &&
+              a.device() == b.device(),
+          "add_rounded", "a must be bf16 and b f32 of one shape on one device, got ", rein::name_of(a.dtype()), " ",
+          a.shape(), " and ", rein::name_of(b.dtype()), " ", b.shape());
+  Tensor y = Tensor::empty_like(a);
+  if (in_bf16("add_rounded", a)) {
+    if constexpr (rein::cuda::built)
+      cuda::add_rounded(a.data<bf16_t>(), b.data<float>(), a.count(), y.mutable_data<bf16_t>());
+  }
+  return y;
 }
 Tensor sub(const Tensor& a, const Tensor& b) {
   return binary("sub", cpu::Binary::sub, a, b);

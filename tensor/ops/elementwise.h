@@ -1,4 +1,5 @@
-// Elementwise operations, f32 or f64, and their gradients. NaN propagates, infinities follow IEEE arithmetic.
+// Elementwise operations, f32 or f64, and their gradients. NaN propagates, infinities follow IEEE arithmetic. On CUDA
+// unary, unary_backward and add_into also take bf16: computed in f32, rounded once.
 // All operands of one call have one dtype. Names that would clash with std or PyTorch's arguments say what they do.
 #pragma once
 
@@ -24,6 +25,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 void add_into(const Tensor& a, const Tensor& b, Tensor& out);  // out like a and b; it may be one of them
+Tensor add_rounded(const Tensor& a, const Tensor& b);          // a bf16, b f32 -> bf16, on CUDA alone
 Tensor scale(const Tensor& x, double factor);                  // factor is rounded to x's dtype first
 
 // b's shape equals the last dimensions of x: (N, L, C) with (L, C) or (C).

@@ -13,23 +13,6 @@ using namespace rein::cuda;
 constexpr int threads = 256;
 
 template <class With>
-void choose(Unary function, With&& with) {
-  switch (function) {
-    case Unary::relu:
-      return with(Relu{});
-    case Unary::gelu:
-      return with(Gelu{});
-    case Unary::gelu_tanh:
-      return with(GeluTanh{});
-    case Unary::silu:
-      return with(Swish<1000>{});
-    case Unary::sigmoid:
-      return with(Sigmoid{});
-    case Unary::quick_gelu:
-      return with(Swish<1702>{});
-  }
-}
-template <class With>
 void choose(Binary function, With&& with) {
   switch (function) {
     case Binary::add:

@@ -1,6 +1,7 @@
 // CUDA kernels behind tensor/ops/elementwise.h: the signatures of elementwise_cpu.h, with device addresses.
 #pragma once
 
+#include "tensor/dtype.h"
 #include "tensor/ops/elementwise_cpu.h"
 
 namespace rein::ops::cuda {
@@ -21,5 +22,12 @@ template <class T>
 void broadcast(Binary function, const T* x, const T* b, std::int64_t rows, std::int64_t cols, T* y);
 template <class T>
 void sum_rows(const T* a, const T* b, std::int64_t rows, std::int64_t cols, T* out);
+
+// In bf16: computed in f32, rounded once.
+void unary(Unary function, const bf16_t* x, std::int64_t count, bf16_t* y);
+void unary_backward(Unary function, const bf16_t* grad_out, const bf16_t* x, std::int64_t count, bf16_t* grad_x);
+void add_into(const bf16_t* a, const bf16_t* b, std::int64_t count, bf16_t* y);
+void add_rounded(const bf16_t* a, const float* b, std::int64_t count, bf16_t* y);
+void sum_rows(const bf16_t* a, std::int64_t rows, std::int64_t cols, float* out);
 
 }  // namespace rein::ops::cuda

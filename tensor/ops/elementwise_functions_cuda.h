@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tensor/cuda/kernel.h"
+#include "tensor/ops/elementwise.h"
 
 namespace rein::ops::cuda {
 
@@ -79,6 +80,25 @@ struct Sigmoid {
     return g * (s * (T(1) - s));
   }
 };
+
+// with(F{}) of the function named.
+template <class With>
+void choose(Unary function, With&& with) {
+  switch (function) {
+    case Unary::relu:
+      return with(Relu{});
+    case Unary::gelu:
+      return with(Gelu{});
+    case Unary::gelu_tanh:
+      return with(GeluTanh{});
+    case Unary::silu:
+      return with(Swish<1000>{});
+    case Unary::sigmoid:
+      return with(Sigmoid{});
+    case Unary::quick_gelu:
+      return with(Swish<1702>{});
+  }
+}
 
 struct Add {
   template <class T>

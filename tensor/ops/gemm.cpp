@@ -64,7 +64,7 @@ void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows&
 
 template <class T>
 void run_cuda(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c, Write write, const Tensor& bias,
-              double alpha) {
+              double alpha, Products products) {
   const Operand left = operand(a, trans_a), right = operand(b, trans_b);
   cuda::GemmProblem<T> p;
   p.a = a.data<T>(), p.b = b.data<T>(), p.c = c.mutable_data<T>();
@@ -73,7 +73,7 @@ void run_cuda(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c,
   p.a_pitch = a.row_pitch, p.b_pitch = b.row_pitch, p.c_pitch = c.row_pitch;
   p.a_batch = left.shared ? 0 : a.batch_pitch, p.b_batch = right.shared ? 0 : b.batch_pitch, p.c_batch = c.batch_pitch;
   p.trans_a = trans_a, p.trans_b = trans_b, p.add = write == Write::add;
-  p.alpha = static_cast<T>(alpha);
+  p.alpha = static_cast<T>(alpha), p.products = products;
   if constexpr (rein::cuda::built) cuda::gemm<T>(p);
 }
 
@@ -118,10 +118,10 @@ void run(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c, Writ
 }
 
 // out = op(a) op(b), summed over batches when out is 2-D and they are not.
-void gemm_summed(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& out) {
+void gemm_summed(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& out, Products products) {
   const std::int64_t batches = std::max(a.rank() == 3 ? a.size(0) : 1, b.rank() == 3 ? b.size(0) : 1);
   if (out.rank() == 3 || (a.rank() == 2 && b.rank() == 2)) {
-    gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite);
+    gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite, {}, 1.0, products);
     return;
   }
   const auto batch_of = [](const Tensor& x, std::int64_t batch) {
@@ -130,22 +130,22 @@ void gemm_summed(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, c
   if (batches == 0) Tensor(out).fill(0);
   for (std::int64_t batch = 0; batch < batches; ++batch) {
     gemm(batch_of(a, batch), trans_a, batch_of(b, batch), trans_b, rows_of(out),
-         batch == 0 ? Write::overwrite : Write::add);
+         batch == 0 ? Write::overwrite : Write::add, {}, 1.0, products);
   }
 }
 
 }  // namespace
 
 void gemm(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows c, Write write, const Tensor& bias,
-          double alpha) {
+          double alpha, Products products) {
   check(a, trans_a, b, trans_b, c, bias);
   dispatch_real("gemm", c.dtype(), [&]<class T>() {
-    c.device().is_cuda() ? run_cuda<T>(a, trans_a, b, trans_b, c, write, bias, alpha)
+    c.device().is_cuda() ? run_cuda<T>(a, trans_a, b, trans_b, c, write, bias, alpha, products)
                          : run<T>(a, trans_a, b, trans_b, c, write, bias, alpha);
   });
 }
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
+Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b, Products products) {
   require(a && b && (a.rank() == 2 || a.rank() == 3) && (b.rank() == 2 || b.rank() == 3), "matmul",
           "a and b must have rank 2 or 3, got ", a.shape(), " and ", b.shape());
   const std::int64_t rows = a.size(trans_a ? -1 : -2), cols = b.size(trans_b ? -2 : -1);
@@ -157,28 +157,28 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   require(a_depth == b_depth, "matmul", "a must have as many columns as b has rows, got ", a_depth, " and ", b_depth,
           "; a is ", a.shape(), trans_a ? " transposed" : "", ", b is ", b.shape(), trans_b ? " transposed" : "");
   const Tensor out = Tensor::empty(batched ? Shape{batches, rows, cols} : Shape{rows, cols}, a.dtype(), a.device());
-  gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite);
+  gemm(rows_of(a), trans_a, rows_of(b), trans_b, rows_of(out), Write::overwrite, {}, 1.0, products);
   return out;
 }
 
 MatmulGrads matmul_backward(const Tensor& grad_out, const Tensor& a, const Tensor& b, bool trans_a, bool trans_b,
-                            const Shape& a_shape, const Shape& b_shape, bool want_a, bool want_b) {
+                            const Shape& a_shape, const Shape& b_shape, bool want_a, bool want_b, Products products) {
   require(grad_out && (!want_a || b) && (!want_b || a), "matmul_backward",
           "needs grad_out, b for the gradient of a, and a for that of b");
   MatmulGrads grads;
   if (want_a) {  // a: grad_out op(b)^T, or its transpose op(b) grad_out^T when a is stored transposed
     grads.a = Tensor::empty(a_shape, grad_out.dtype(), grad_out.device());
     if (trans_a)
-      gemm_summed(b, trans_b, grad_out, true, grads.a);
+      gemm_summed(b, trans_b, grad_out, true, grads.a, products);
     else
-      gemm_summed(grad_out, false, b, !trans_b, grads.a);
+      gemm_summed(grad_out, false, b, !trans_b, grads.a, products);
   }
   if (want_b) {  // b: op(a)^T grad_out, or grad_out^T op(a)
     grads.b = Tensor::empty(b_shape, grad_out.dtype(), grad_out.device());
     if (trans_b)
-      gemm_summed(grad_out, true, a, trans_a, grads.b);
+      gemm_summed(grad_out, true, a, trans_a, grads.b, products);
     else
-      gemm_summed(a, !trans_a, grad_out, false, grads.b);
+      gemm_summed(a, !trans_a, grad_out, false, grads.b, products);
   }
   return grads;
 }

@@ -7,8 +7,8 @@
 #ifdef __CUDACC__
 #include <cublasLt.h>
 
+#include <compare>
 #include <map>
-#include <tuple>
 
 #include "tensor/cuda/scratch.h"
 #endif
@@ -35,93 +35,146 @@ cublasLtHandle_t handle() {
   return made;
 }
 
-struct Layout {
-  cublasLtMatrixLayout_t handle = nullptr;
+constexpr cudaDataType_t name_of(const float*) {
+  return CUDA_R_32F;
+}
+constexpr cudaDataType_t name_of(const bf16_t*) {
+  return CUDA_R_16BF;
+}
+
+// Bytes at whose multiple an address lies, at most 256.
+std::uint32_t alignment_of(const void* address) {
+  const auto bits = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(address)) | 256U;
+  return bits & (~bits + 1U);
+}
+
+// What tells two problems apart for the library. Vector loads need aligned addresses, so its choice depends on how the
+// memory is aligned.
+struct Key {
+  std::int64_t m, n, k, batches, a_pitch, b_pitch, c_pitch, a_batch, b_batch, c_batch;
+  std::uint32_t a_alignment, b_alignment, c_alignment;
+  cudaDataType_t in, out;
+  int device;
+  bool trans_a, trans_b, bias, add, tf32;
+  auto operator<=>(const Key&) const = default;
+};
+
+// Everything that a product needs beside its addresses, made once per problem: a step repeats the same shapes, and
+// later calls search and allocate nothing.
+class Plan {
+ public:
+  explicit Plan(const Key& key) {
+    check(cublasLtMatmulDescCreate(&description_, key.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+                                   CUDA_R_32F),
+          "description");
+    set(CUBLASLT_MATMUL_DESC_TRANSA, key.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, key.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N);
+    // The bias is read in the type of c: the library's default.
+    if (key.bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    first_ =
+        layout(key.in, key.trans_b ? key.n : key.k, key.trans_b ? key.k : key.n, key.b_pitch, key.batches, key.b_batch);
+    second_ =
+        layout(key.in, key.trans_a ? key.k : key.m, key.trans_a ? key.m : key.k, key.a_pitch, key.batches, key.a_batch);
+    out_ = layout(key.out, key.m, key.n, key.c_pitch, key.batches, key.c_batch);
+    choose(key);
+  }
+  ~Plan() {
+    for (const cublasLtMatrixLayout_t made : {first_, second_, out_}) cublasLtMatrixLayoutDestroy(made);
+    cublasLtMatmulDescDestroy(description_);
+  }
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  bool usable() const { return usable_; }  // the library has a kernel
+
+  void run(const void* a, const void* b, void* c, const void* bias, float alpha, float beta) {
+    if (bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    Scratch<std::byte> workspace(workspace_bytes);
+    check(cublasLtMatmul(handle(), description_, &alpha, b, first_, a, second_, &beta, c, out_, c, out_, &algorithm_,
+                         workspace.data(), workspace_bytes, stream(current_device())),
+          "product");
+  }
+
+ private:
+  template <class V>
+  void set(cublasLtMatmulDescAttributes_t attribute, const V& value) {
+    check(cublasLtMatmulDescSetAttribute(description_, attribute, &value, sizeof value), "description");
+  }
   // A row-major matrix of `cols` columns is column-major with `cols` rows.
-  Layout(cudaDataType_t type, std::int64_t rows, std::int64_t cols, std::int64_t pitch, std::int64_t batches,
-         std::int64_t batch_pitch) {
-    check(cublasLtMatrixLayoutCreate(&handle, type, static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows),
+  static cublasLtMatrixLayout_t layout(cudaDataType_t type, std::int64_t rows, std::int64_t cols, std::int64_t pitch,
+                                       std::int64_t batches, std::int64_t batch_pitch) {
+    cublasLtMatrixLayout_t made = nullptr;
+    check(cublasLtMatrixLayoutCreate(&made, type, static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows),
                                      pitch),
           "matrix layout");
     const auto count = static_cast<std::int32_t>(batches);
-    cublasLtMatrixLayoutSetAttribute(handle, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count);
-    cublasLtMatrixLayoutSetAttribute(handle, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &batch_pitch,
+    cublasLtMatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count);
+    cublasLtMatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &batch_pitch,
                                      sizeof batch_pitch);
+    return made;
   }
-  ~Layout() { cublasLtMatrixLayoutDestroy(handle); }
-  Layout(const Layout&) = delete;
-  Layout& operator=(const Layout&) = delete;
+  void choose(const Key& key) {
+    cublasLtMatmulPreference_t preference = nullptr;
+    check(cublasLtMatmulPreferenceCreate(&preference), "preference");
+    const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+      check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value), "preference");
+    };
+    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes);
+    // Without these the library takes 256 for granted, which rows inside a tensor do not keep.
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.c_alignment);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.c_alignment);
+    cublasLtMatmulHeuristicResult_t result{};
+    int count = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle(), description_, first_, second_, out_, out_,
+                                                                 preference, 1, &result, &count);
+    cublasLtMatmulPreferenceDestroy(preference);
+    usable_ = status == CUBLAS_STATUS_SUCCESS && count > 0;
+    algorithm_ = result.algo;
+  }
+
+  cublasLtMatmulDesc_t description_ = nullptr;
+  cublasLtMatrixLayout_t first_ = nullptr, second_ = nullptr, out_ = nullptr;
+  cublasLtMatmulAlgo_t algorithm_{};
+  bool usable_ = false;
 };
 
-struct Description {
-  cublasLtMatmulDesc_t handle = nullptr;
-  Description(bool trans_first, bool trans_second, const float* bias) {
-    check(cublasLtMatmulDescCreate(&handle, CUBLAS_COMPUTE_32F, CUDA_R_32F), "description");
-    const cublasOperation_t first = trans_first ? CUBLAS_OP_T : CUBLAS_OP_N;
-    const cublasOperation_t second = trans_second ? CUBLAS_OP_T : CUBLAS_OP_N;
-    cublasLtMatmulDescSetAttribute(handle, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first);
-    cublasLtMatmulDescSetAttribute(handle, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
-    if (bias == nullptr) return;
-    const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-    cublasLtMatmulDescSetAttribute(handle, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
-    cublasLtMatmulDescSetAttribute(handle, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-  }
-  ~Description() { cublasLtMatmulDescDestroy(handle); }
-  Description(const Description&) = delete;
-  Description& operator=(const Description&) = delete;
-};
-
-// The library's choice for a problem, asked for once: a step repeats the same shapes.
-using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                       int, std::uintptr_t>;
-
-const cublasLtMatmulAlgo_t* choose(const Key& key, const Description& d, const Layout& first, const Layout& second,
-                                   const Layout& out) {
-  thread_local std::map<Key, cublasLtMatmulAlgo_t> chosen;
-  const auto found = chosen.find(key);
-  if (found != chosen.end()) return &found->second;
-  cublasLtMatmulPreference_t preference = nullptr;
-  check(cublasLtMatmulPreferenceCreate(&preference), "preference");
-  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes,
-                                       sizeof workspace_bytes);
-  cublasLtMatmulHeuristicResult_t result{};
-  int count = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle(), d.handle, first.handle, second.handle,
-                                                               out.handle, out.handle, preference, 1, &result, &count);
-  cublasLtMatmulPreferenceDestroy(preference);
-  if (status != CUBLAS_STATUS_SUCCESS || count == 0) return nullptr;
-  return &chosen.emplace(key, result.algo).first->second;
-}
-
-template <class In>
-bool gemm_cublas(const GemmProblem<float, In>& p) {
-  constexpr cudaDataType_t type = std::is_same_v<In, bf16_t> ? CUDA_R_16BF : CUDA_R_32F;
-  const Description d(p.trans_b, p.trans_a, p.bias);
-  const Layout first(type, p.trans_b ? p.n : p.k, p.trans_b ? p.k : p.n, p.b_pitch, p.batches, p.b_batch);
-  const Layout second(type, p.trans_a ? p.k : p.m, p.trans_a ? p.m : p.k, p.a_pitch, p.batches, p.a_batch);
-  const Layout out(CUDA_R_32F, p.m, p.n, p.c_pitch, p.batches, p.c_batch);
-  // Vector loads need aligned addresses, so the choice depends on how the three are aligned.
-  const std::uintptr_t alignment = (reinterpret_cast<std::uintptr_t>(p.a) | reinterpret_cast<std::uintptr_t>(p.b) |
-                                    reinterpret_cast<std::uintptr_t>(p.c)) &
-                                   15;
-  const int flags = (p.trans_a ? 1 : 0) + (p.trans_b ? 2 : 0) + (p.bias != nullptr ? 4 : 0) + (p.add ? 8 : 0) +
-                    (sizeof(In) == 2 ? 16 : 0);
-  const Key key{p.m, p.n, p.k, p.batches, p.a_pitch, p.b_pitch, p.c_pitch, flags, alignment};
-  const cublasLtMatmulAlgo_t* algorithm = choose(key, d, first, second, out);
-  if (algorithm == nullptr) return false;
-  Scratch<std::byte> workspace(workspace_bytes);
-  const float beta = p.add ? 1.0F : 0.0F;
-  check(cublasLtMatmul(handle(), d.handle, &p.alpha, p.b, first.handle, p.a, second.handle, &beta, p.c, out.handle, p.c,
-                       out.handle, algorithm, workspace.data(), workspace_bytes, stream(current_device())),
-        "product");
+template <class In, class Out>
+bool gemm_cublas(const GemmProblem<float, In, Out>& p) {
+  const Key key{p.m,
+                p.n,
+                p.k,
+                p.batches,
+                p.a_pitch,
+                p.b_pitch,
+                p.c_pitch,
+                p.a_batch,
+                p.b_batch,
+                p.c_batch,
+                alignment_of(p.a),
+                alignment_of(p.b),
+                alignment_of(p.c),
+                name_of(p.a),
+                name_of(p.c),
+                current_device(),
+                p.trans_a,
+                p.trans_b,
+                p.bias != nullptr,
+                p.add,
+                p.products == Products::tf32};
+  thread_local std::map<Key, Plan> plans;
+  Plan& plan = plans.try_emplace(key, key).first->second;
+  if (!plan.usable()) return false;
+  plan.run(p.a, p.b, p.c, p.bias, p.alpha, p.add ? 1.0F : 0.0F);
   return true;
 }
 
 }  // namespace
 #endif
 
-template <class T, class In>
-void gemm(const GemmProblem<T, In>& p) {
+template <class T, class In, class Out>
+void gemm(const GemmProblem<T, In, Out>& p) {
   if (p.m == 0 || p.n == 0 || p.batches == 0) return;
 #ifdef __CUDACC__
   // Pitches of 0 (one row) and empty sums are not the library's.
@@ -135,5 +188,6 @@ void gemm(const GemmProblem<T, In>& p) {
 template void gemm(const GemmProblem<float>&);
 template void gemm(const GemmProblem<double>&);
 template void gemm(const GemmProblem<float, bf16_t>&);
+template void gemm(const GemmProblem<float, bf16_t, bf16_t>&);
 
 }  // namespace rein::ops::cuda

@@ -2,6 +2,8 @@
 // neighbouring threads store neighbouring columns. Tiles of a and b, 16 deep, wait in shared memory; what lies outside
 // of the matrices is zero there. Sums run in the order of k, with one rounding per product and sum.
 #include "tensor/cuda/kernel.h"
+#include "tensor/cuda/wide.h"
+#include "tensor/ops/cast_cuda.h"
 #include "tensor/ops/gemm_cuda.h"
 
 namespace rein::ops::cuda {
@@ -13,15 +15,15 @@ constexpr int tile = 64, depth = 16, threads = 256, each = 4, apart = 16;
 
 // An operand's element as the product sees it.
 template <class T, class In>
-__device__ T operand_value(In v) {
-  if constexpr (std::is_same_v<In, bf16_t>)
-    return to_float(v);
+__device__ T operand_value(In v, Products products) {
+  if constexpr (std::is_same_v<In, float>)
+    return products == Products::tf32 ? to_tf32(v) : v;
   else
-    return v;
+    return wide(v);
 }
 
-template <class T, class In>
-__global__ __launch_bounds__(threads) void tiles_kernel(GemmProblem<T, In> p) {
+template <class T, class In, class Out>
+__global__ __launch_bounds__(threads) void tiles_kernel(GemmProblem<T, In, Out> p) {
   __shared__ T a_tile[depth][tile + 1];
   __shared__ T b_tile[depth][tile + 1];
   const int tx = threadIdx.x % apart, ty = threadIdx.x / apart;
@@ -35,14 +37,16 @@ __global__ __launch_bounds__(threads) void tiles_kernel(GemmProblem<T, In> p) {
       // The fastest index walks along memory, whichever way the operand is stored.
       const int ka = p.trans_a ? i / tile : i % depth, row = p.trans_a ? i % tile : i / depth;
       const std::int64_t m = first_row + row, k_of_a = k0 + ka;
-      a_tile[ka][row] = m < p.m && k_of_a < p.k
-                            ? operand_value<T>(p.trans_a ? a[k_of_a * p.a_pitch + m] : a[m * p.a_pitch + k_of_a])
-                            : T(0);
+      a_tile[ka][row] =
+          m < p.m && k_of_a < p.k
+              ? operand_value<T>(p.trans_a ? a[k_of_a * p.a_pitch + m] : a[m * p.a_pitch + k_of_a], p.products)
+              : T(0);
       const int kb = p.trans_b ? i % depth : i / tile, col = p.trans_b ? i / depth : i % tile;
       const std::int64_t n = first_col + col, k_of_b = k0 + kb;
-      b_tile[kb][col] = n < p.n && k_of_b < p.k
-                            ? operand_value<T>(p.trans_b ? b[n * p.b_pitch + k_of_b] : b[k_of_b * p.b_pitch + n])
-                            : T(0);
+      b_tile[kb][col] =
+          n < p.n && k_of_b < p.k
+              ? operand_value<T>(p.trans_b ? b[n * p.b_pitch + k_of_b] : b[k_of_b * p.b_pitch + n], p.products)
+              : T(0);
     }
     __syncthreads();
     for (int k = 0; k < depth; ++k) {
@@ -53,15 +57,15 @@ __global__ __launch_bounds__(threads) void tiles_kernel(GemmProblem<T, In> p) {
     }
     __syncthreads();
   }
-  T* c = p.c + blockIdx.z * p.c_batch;
+  Out* c = p.c + blockIdx.z * p.c_batch;
   for (int i = 0; i < each; ++i) {
     for (int j = 0; j < each; ++j) {
       const std::int64_t m = first_row + ty + i * apart, n = first_col + tx + j * apart;
       if (m >= p.m || n >= p.n) continue;
       T value = p.alpha * sums[i][j];
-      if (p.bias != nullptr) value += p.bias[n];
-      T& out = c[m * p.c_pitch + n];
-      out = p.add ? out + value : value;
+      if (p.bias != nullptr) value += wide(p.bias[n]);
+      Out& out = c[m * p.c_pitch + n];
+      out = narrow<Out>(p.add ? wide(out) + value : value);
     }
   }
 }
@@ -74,20 +78,22 @@ __global__ void round_kernel(const float* from, std::int64_t rows, std::int64_t 
 }  // namespace
 
 void round_rows(const float* from, std::int64_t rows, std::int64_t cols, std::int64_t pitch, bf16_t* to) {
+  if (pitch == cols) return cast(from, rows * cols, to);
   launch("round_rows", round_kernel, blocks_for(rows * cols, threads, 65536), threads, 0, from, rows, cols, pitch, to);
 }
 
-template <class T, class In>
-void gemm_tiles(const GemmProblem<T, In>& p) {
+template <class T, class In, class Out>
+void gemm_tiles(const GemmProblem<T, In, Out>& p) {
   const auto tiles_of = [](std::int64_t size) { return static_cast<unsigned>((size + tile - 1) / tile); };
   require(tiles_of(p.n) <= 65535 && p.batches <= 65535, "gemm", "takes at most ", 65535 * tile, " columns and 65535 ",
           "batches on CUDA, got ", p.n, " and ", p.batches);
-  launch("gemm_tiles", tiles_kernel<T, In>, dim3(tiles_of(p.m), tiles_of(p.n), static_cast<unsigned>(p.batches)),
+  launch("gemm_tiles", tiles_kernel<T, In, Out>, dim3(tiles_of(p.m), tiles_of(p.n), static_cast<unsigned>(p.batches)),
          threads, 0, p);
 }
 
 template void gemm_tiles(const GemmProblem<float>&);
 template void gemm_tiles(const GemmProblem<double>&);
 template void gemm_tiles(const GemmProblem<float, bf16_t>&);
+template void gemm_tiles(const GemmProblem<float, bf16_t, bf16_t>&);
 
 }  // namespace rein::ops::cuda

@@ -23,11 +23,20 @@ void check(const Tensor& x, const Tensor& weight, const Tensor* bias) {
 
 }  // namespace
 
-LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool round) {
   check(x, weight, &bias);
+  require(!round || (x.dtype() == DType::f32 && x.device().is_cuda()), "layer_norm",
+          "rounds its result to bf16 for f32 on CUDA only, got ", name_of(x.dtype()), " on ", x.device().text());
   const std::int64_t rows = x.shape().rows(), cols = x.shape().cols();
-  LayerNormOut out{Tensor::empty_like(x), Tensor::empty({rows}, x.dtype(), x.device()),
-                   Tensor::empty({rows}, x.dtype(), x.device())};
+  LayerNormOut out{Tensor::empty(x.shape(), round ? DType::bf16 : x.dtype(), x.device()),
+                   Tensor::empty({rows}, x.dtype(), x.device()), Tensor::empty({rows}, x.dtype(), x.device())};
+  if (round) {
+    if constexpr (rein::cuda::built)
+      cuda::layer_norm<float, bf16_t>(x.data<float>(), weight.data<float>(), bias.data<float>(),
+                                      static_cast<float>(eps), rows, cols, out.y.mutable_data<bf16_t>(),
+                                      out.mean.mutable_data<float>(), out.rstd.mutable_data<float>());
+    return out;
+  }
   dispatch_real("layer_norm", x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(),
                    layer_norm<T>(x.data<T>(), weight.data<T>(), bias.data<T>(), static_cast<T>(eps), rows, cols,
@@ -39,8 +48,9 @@ LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bia
 LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                    const Tensor& rstd, LayerNormWants wants) {
   check(x, weight, nullptr);
-  require(grad_out.shape() == x.shape() && grad_out.dtype() == x.dtype(), "layer_norm_backward",
-          "grad_out must be like x ", x.shape(), ", got ", grad_out.shape(), " ", name_of(grad_out.dtype()));
+  const bool rounded = grad_out.dtype() == DType::bf16 && x.dtype() == DType::f32 && x.device().is_cuda();
+  require(grad_out.shape() == x.shape() && (grad_out.dtype() == x.dtype() || rounded), "layer_norm_backward",
+          "grad_out must be like y ", x.shape(), ", got ", grad_out.shape(), " ", name_of(grad_out.dtype()));
   require(grad_out.device() == x.device(), "layer_norm_backward", "grad_out must be on ", x.device().text(), ", got ",
           grad_out.device().text());
   const std::int64_t rows = x.shape().rows(), cols = x.shape().cols();
@@ -48,12 +58,18 @@ LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, cons
   if (wants.x) grads.x = Tensor::empty_like(x);
   if (wants.weight) grads.weight = Tensor::empty_like(weight);
   if (wants.bias) grads.bias = Tensor::empty_like(weight);
+  const auto data_of = []<class T>(T, Tensor& grad) { return grad ? grad.mutable_data<T>() : nullptr; };
+  if (rounded) {
+    if constexpr (rein::cuda::built)
+      cuda::layer_norm_backward<float, bf16_t>(
+          grad_out.data<bf16_t>(), x.data<float>(), weight.data<float>(), mean.data<float>(), rstd.data<float>(), rows,
+          cols, data_of(0.0F, grads.x), data_of(0.0F, grads.weight), data_of(0.0F, grads.bias));
+    return grads;
+  }
   dispatch_real("layer_norm", x.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(x.device(),
-                   layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
-                                          rstd.data<T>(), rows, cols, wants.x ? grads.x.mutable_data<T>() : nullptr,
-                                          wants.weight ? grads.weight.mutable_data<T>() : nullptr,
-                                          wants.bias ? grads.bias.mutable_data<T>() : nullptr));
+    REIN_ON_DEVICE(x.device(), layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
+                                                      rstd.data<T>(), rows, cols, data_of(T(0), grads.x),
+                                                      data_of(T(0), grads.weight), data_of(T(0), grads.bias)));
   });
   return grads;
 }

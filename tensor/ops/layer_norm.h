@@ -13,8 +13,9 @@ struct LayerNormOut {
   Tensor rstd;  // (rows), 1 / sqrt(var + eps)
 };
 
-// x (..., C), weight (C), bias (C); f32 or f64, all of one dtype.
-LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
+// x (..., C), weight (C), bias (C); f32 or f64, all of one dtype. round, on CUDA and for f32 alone: y in bf16, what
+// products of mixed precision read; everything before it stays f32.
+LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool round = false);
 
 struct LayerNormGrads {
   Tensor x, weight, bias;  // null where not wanted

@@ -1,5 +1,5 @@
-// The residual updates of a transformer block, each one pass over memory. f32 or f64, one dtype per call; NaN
-// propagates.
+// The residual updates of a transformer block, each one pass over memory. f32 or f64, one dtype per call; on CUDA y,
+// the branch, may be bf16 beside f32: the sum stays f32, the gradient of y is rounded. NaN propagates.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -10,11 +10,12 @@ namespace rein::ops {
 Tensor residual(const Tensor& x, const Tensor& y, const Tensor& gamma);
 
 struct ResidualGrads {
-  Tensor y;      // grad_out * gamma; null where not wanted
+  Tensor y;      // grad_out * gamma, in y's dtype; null where not wanted
   Tensor gamma;  // like gamma: sum over rows of grad_out * y, fixed chunks added in order
 };
 struct ResidualWants {
   bool y = true, gamma = true;
+  bool round_y = false;  // y is bf16
 };
 // The gradient of x is grad_out itself. y may be null when gamma is not wanted.
 ResidualGrads residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& gamma, ResidualWants wants);
@@ -29,6 +30,7 @@ struct ScaledResidualGrads {
 };
 struct ScaledResidualWants {
   bool y = true, scale = true;
+  bool round_y = false;
 };
 ScaledResidualGrads scaled_residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& scale,
                                              std::int64_t first_row, ScaledResidualWants wants);

@@ -13,7 +13,9 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
   require(table.cos && table.sin && table.cos.rank() == 2 && table.cos.shape() == table.sin.shape(), op,
           "cos and sin must both have shape (rows, d/2), got ", table.cos ? table.cos.shape() : Shape{}, " and ",
           table.sin ? table.sin.shape() : Shape{});
-  require(table.cos.dtype() == x.dtype() && table.sin.dtype() == x.dtype(), op,
+  const bool rounded = x.dtype() == DType::bf16 && x.device().is_cuda();
+  const DType table_dtype = rounded ? DType::f32 : x.dtype();
+  require(table.cos.dtype() == table_dtype && table.sin.dtype() == table_dtype, op,
           "x and tables must have one dtype, got ", name_of(x.dtype()), ", ", name_of(table.cos.dtype()), " and ",
           name_of(table.sin.dtype()));
   require(table.cos.device() == x.device() && table.sin.device() == x.device(), op,
@@ -30,6 +32,12 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
                              .columns = columns,
                              .half = half};
   Tensor y = Tensor::empty_like(x);
+  if (rounded) {
+    if constexpr (rein::cuda::built)
+      cuda::rope<float>(x.data<bf16_t>(), table.cos.data<float>(), table.sin.data<float>(), sizes, table.pairs, inverse,
+                        y.mutable_data<bf16_t>());
+    return y;
+  }
   dispatch_real(op, x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), rope<T>(x.data<T>(), table.cos.data<T>(), table.sin.data<T>(), sizes, table.pairs,
                                        inverse, y.mutable_data<T>()));

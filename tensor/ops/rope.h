@@ -3,7 +3,8 @@
 // rotated row becomes
 //   (u, v) -> (u cos A - v sin A, v cos A + u sin A)
 // Equal PyTorch: x * cos + rot(x) * sin, rot(x) = stack(-v, u), as in EVA-02 (interleaved pairs) and DINOv3 (half).
-// Numerics: f32 or f64, a product and a multiply-add per channel; the tables are constants. NaN propagates.
+// Numerics: f32 or f64 (on CUDA x may be bf16 beside f32 tables: computed in f32, rounded once), a product and a
+// multiply-add per channel; the tables are constants. NaN propagates.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -15,7 +16,7 @@ enum class RopePairs {
   half,         // columns (j, j + d/2)
 };
 
-// The angles, the same for all heads. Both (rows, d/2), of x's dtype. Null: no rotation.
+// The angles, the same for all heads. Both (rows, d/2), of x's dtype (f32 for bf16). Null: no rotation.
 struct RopeTable {
   Tensor cos, sin;
   RopePairs pairs = RopePairs::interleaved;

@@ -3,6 +3,7 @@
 #include "tensor/ops/rope_cuda.h"
 
 #include "tensor/cuda/kernel.h"
+#include "tensor/cuda/wide.h"
 
 namespace rein::ops::cuda {
 namespace {
@@ -11,12 +12,12 @@ using namespace rein::cuda;
 
 constexpr int threads = 256;
 
-template <class T, RopePairs pairs>
-__global__ void rope_kernel(const T* x, const T* cos, const T* sin, RopeSizes s, T sign, T* y) {
+template <class X, class T, RopePairs pairs>
+__global__ void rope_kernel(const X* x, const T* cos, const T* sin, RopeSizes s, T sign, X* y) {
   const std::int64_t turned = s.columns / 2, items = s.cols - turned;
   for (std::int64_t row = blockIdx.x; row < s.batches * s.length; row += gridDim.x) {
-    const T* from = x + row * s.cols;
-    T* to = y + row * s.cols;
+    const X* from = x + row * s.cols;
+    X* to = y + row * s.cols;
     const std::int64_t place = row % s.length - s.kept_rows;
     for (std::int64_t i = threadIdx.x; i < items; i += threads) {
       if (i >= turned) {
@@ -26,27 +27,29 @@ __global__ void rope_kernel(const T* x, const T* cos, const T* sin, RopeSizes s,
       const std::int64_t head = i / s.half * 2 * s.half, j = i % s.half;
       const std::int64_t u_at = head + (pairs == RopePairs::half ? j : 2 * j);
       const std::int64_t v_at = u_at + (pairs == RopePairs::half ? s.half : 1);
-      const T u = from[u_at], v = from[v_at];
       if (place < 0) {
-        to[u_at] = u, to[v_at] = v;
+        to[u_at] = from[u_at], to[v_at] = from[v_at];
         continue;
       }
+      const T u = wide(from[u_at]), v = wide(from[v_at]);
       const T c = cos[place * s.half + j], n = sign * sin[place * s.half + j];
-      to[u_at] = u * c - v * n;
-      to[v_at] = v * c + u * n;
+      to[u_at] = narrow<X>(u * c - v * n);
+      to[v_at] = narrow<X>(v * c + u * n);
     }
   }
 }
 
 }  // namespace
 
-template <class T>
-void rope(const T* x, const T* cos, const T* sin, const RopeSizes& s, RopePairs pairs, bool inverse, T* y) {
-  launch("rope", pairs == RopePairs::half ? rope_kernel<T, RopePairs::half> : rope_kernel<T, RopePairs::interleaved>,
+template <class T, class X>
+void rope(const X* x, const T* cos, const T* sin, const RopeSizes& s, RopePairs pairs, bool inverse, X* y) {
+  launch("rope",
+         pairs == RopePairs::half ? rope_kernel<X, T, RopePairs::half> : rope_kernel<X, T, RopePairs::interleaved>,
          blocks_for(s.batches * s.length, 1, 65536), threads, 0, x, cos, sin, s, inverse ? T(-1) : T(1), y);
 }
 
 template void rope(const float*, const float*, const float*, const RopeSizes&, RopePairs, bool, float*);
+template void rope(const bf16_t*, const float*, const float*, const RopeSizes&, RopePairs, bool, bf16_t*);
 template void rope(const double*, const double*, const double*, const RopeSizes&, RopePairs, bool, double*);
 
 }  // namespace rein::ops::cuda

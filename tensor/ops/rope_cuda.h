@@ -7,7 +7,8 @@ namespace rein::ops::cuda {
 
 using cpu::RopeSizes;
 
-template <class T>
-void rope(const T* x, const T* cos, const T* sin, const RopeSizes& sizes, RopePairs pairs, bool inverse, T* y);
+// X: T, or bf16 beside tables in f32.
+template <class T, class X = T>
+void rope(const X* x, const T* cos, const T* sin, const RopeSizes& sizes, RopePairs pairs, bool inverse, X* y);
 
 }  // namespace rein::ops::cuda

@@ -80,3 +80,22 @@ TEST_CASE("losses and gradients with bf16 products stay within a few roundings o
   }
   CHECK(dot / std::sqrt(norm_want * norm_got) > 0.995);  // eight bits of mantissa through four blocks
 }
+
+TEST_CASE("bf16 is refused for a trained backbone") {
+  Segmentor full(tiny_segmentor(Method::full));
+  CHECK_THROWS_WITH_AS(full.use_bf16(), doctest::Contains("[segmentor] bf16 is for a frozen backbone"),
+                       std::invalid_argument);
+}
+
+TEST_CASE("mixed precision changes nothing on the CPU but the frozen products") {
+  double loss = 0, same = 0;
+  Segmentor mixed(tiny_mask2former_segmentor(Method::rein)), rounded(tiny_mask2former_segmentor(Method::rein));
+  fill_random(mixed, 1, DType::f32);
+  fill_random(rounded, 1, DType::f32);
+  mixed.use_bf16();
+  nn::round_frozen_products(rounded);
+  const auto got = gradients(mixed, loss), want = gradients(rounded, same);
+  CHECK(loss == same);
+  for (const auto& [path, g] : want)
+    for (std::int64_t i = 0; i < g.count(); ++i) REQUIRE(got.at(path).at(i) == g.at(i));
+}

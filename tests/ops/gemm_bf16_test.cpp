@@ -34,7 +34,7 @@ Tensor kept(const Tensor& x) {
 Tensor product(const Tensor& a, const Tensor& b, bool trans_b, const Tensor& bias) {
   const Tensor c =
       Tensor::full({a.size(0), b.size(trans_b ? 0 : 1)}, std::numeric_limits<double>::quiet_NaN(), a.dtype());
-  ops::gemm_bf16(rows_of(a), rows_of(b), trans_b, rows_of(c), bias);
+  ops::gemm_bf16(rows_of(a), false, rows_of(b), trans_b, rows_of(c), bias);
   return c;
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("bf16 products round ties to even, and keep infinities and NaN") {
 
 TEST_CASE("bf16 products: rows inside wider memory, and nothing beside them touched") {
   const Tensor a = numbers({7, 40}, 1), b = numbers({9, 30}, 2, DType::bf16), c = Tensor::full({7, 20}, 5, DType::f32);
-  ops::gemm_bf16(rows_of(a, {}, {3, 24}), rows_of(b, {}, {4, 25}), true, rows_of(c, {}, {6, 15}));
+  ops::gemm_bf16(rows_of(a, {}, {3, 24}), false, rows_of(b, {}, {4, 25}), true, rows_of(c, {}, {6, 15}));
   const Tensor exact = Tensor::full({7, 20}, 5, DType::f64);
   const Tensor wide_a = kept(a), wide_b = ops::cast(b, DType::f64);
   ops::gemm(rows_of(wide_a, {}, {3, 24}), false, rows_of(wide_b, {}, {4, 25}), true, rows_of(exact, {}, {6, 15}),
@@ -131,12 +131,14 @@ TEST_CASE("a frozen bf16 weight: linear forward and grad_x are those of the roun
 
 TEST_CASE("bf16 products say what does not fit") {
   const Tensor a = numbers({2, 3}, 1), b = numbers({4, 3}, 2, DType::bf16), c = numbers({2, 4}, 3);
-  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), rows_of(a), true, rows_of(c)), doctest::Contains("(M, K)"),
+  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), false, rows_of(a), true, rows_of(c)), doctest::Contains("(M, K)"),
                        std::invalid_argument);
-  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), rows_of(numbers({4, 3}, 1)), true, rows_of(c)),
+  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), false, rows_of(numbers({4, 3}, 1)), true, rows_of(c)),
                        doctest::Contains("b bf16"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), rows_of(b), true, rows_of(c), numbers({3}, 1)),
+  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), false, rows_of(b), true, rows_of(c), numbers({3}, 1)),
                        doctest::Contains("bias must have shape (4)"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(ops::gemm_bf16(rows_of(a), false, rows_of(b), true, rows_of(ops::cast(c, DType::bf16))),
+                       doctest::Contains("on CUDA only"), std::invalid_argument);
   CHECK_THROWS_WITH_AS(ops::linear(ops::cast(a, DType::f64), b, {}), doctest::Contains("one dtype (or f32 and bf16)"),
                        std::invalid_argument);
 }

@@ -1,0 +1,155 @@
+// Mixed precision on a device (the emulated one in a build's tests): losses and gradients of whole models beside those
+// of f32, what is bf16 in the graph, and that f32 mode has none of it.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "autograd/graph.h"
+#include "tensor/cuda/runtime.h"
+#include "tensor/ops/elementwise.h"
+#include "tests/models/tiny_clip_mae_sam.h"
+
+using namespace rein;
+using namespace rein::models;
+using namespace rein::testing;
+
+namespace {
+
+const Device device{Device::Kind::cuda, 0};
+
+std::unique_ptr<Segmentor> built(const SegmentorOptions& options, bool bf16, Device on) {
+  auto model = std::make_unique<Segmentor>(options);
+  fill_random(*model, 1, DType::f32);
+  if (bf16) model->use_bf16();
+  model->move_to(on);
+  return model;
+}
+
+Losses loss_of(const Segmentor& model, std::uint64_t step) {
+  const Tensor images = random_normal(RandomKey(2 + step), {2, 12, 20, 3}, 0, 1, DType::f32);
+  return model.loss({.training = true, .key = RandomKey(step)}, images, random_labels({2, 12, 20}, 5, 3 + step));
+}
+
+struct Step {
+  double loss = 0;
+  std::map<std::string, Tensor> grads{};
+};
+
+Step run(Segmentor& model, std::uint64_t step = 0) {
+  model.clear_grads();
+  const Losses losses = loss_of(model, step);
+  Step result{losses.total.value().item(), {}};
+  backward(losses.total);
+  model.visit([&](const std::string& path, nn::Param& p) {
+    if (p.value.grad()) result.grads[path] = p.value.grad();
+  });
+  return result;
+}
+
+double cosine(const Step& a, const Step& b) {
+  double dot = 0, aa = 0, bb = 0;
+  for (const auto& [path, grad] : a.grads) {
+    const std::vector<double> g = grad.to(Device{}).to_doubles(), h = b.grads.at(path).to(Device{}).to_doubles();
+    for (std::size_t i = 0; i < g.size(); ++i) dot += g[i] * h[i], aa += g[i] * g[i], bb += h[i] * h[i];
+  }
+  return dot / std::sqrt(aa * bb);
+}
+
+// Losses of some steps of gradient descent, on the device.
+std::vector<double> descent(Segmentor& model, std::uint64_t steps) {
+  std::vector<double> losses;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    losses.push_back(run(model, step).loss);
+    model.visit([](const std::string&, nn::Param& p) {
+      if (!p.value.grad()) return;
+      Tensor value = p.value.mutable_value();
+      ops::add_into(value, ops::scale(p.value.grad(), -0.02), value);
+    });
+  }
+  return losses;
+}
+
+int nodes(const Variable& root, const std::string& op) {
+  int count = 0;
+  for (const GraphNode& node : graph_of(std::span(&root, 1)).nodes) count += node.op == op ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("mixed precision on a device: losses within 2e-2 of f32 over some steps, which fall") {
+  if (!cuda::built) return;
+  const SegmentorOptions options = tiny_segmentor(Method::rein);
+  const auto exact = descent(*built(options, false, device), 6), mixed = descent(*built(options, true, device), 6);
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    CAPTURE(i);
+    CHECK(mixed[i] == doctest::Approx(exact[i]).epsilon(2e-2));
+    CHECK(mixed[i] != exact[i]);
+  }
+}
+
+TEST_CASE("mixed precision on a device: the gradients of every family point where those of f32 do") {
+  if (!cuda::built) return;
+  for (const auto& [name, vit] : std::initializer_list<std::pair<const char*, VitOptions>>{{"dinov2", tiny_vit()},
+                                                                                           {"clip", tiny_clip()},
+                                                                                           {"sam", tiny_sam()},
+                                                                                           {"eva02", tiny_eva02()},
+                                                                                           {"dinov3", tiny_dinov3()}}) {
+    CAPTURE(name);
+    const SegmentorOptions options = tiny_segmentor_of(vit, Method::rein);
+    const Step want = run(*built(options, false, Device{})), got = run(*built(options, true, device));
+    CHECK(got.loss == doctest::Approx(want.loss).epsilon(2e-2));
+    REQUIRE(got.grads.size() == want.grads.size());
+    for (const auto& [path, grad] : got.grads) CHECK(grad.dtype() == DType::f32);
+    CHECK(cosine(want, got) > 0.995);
+  }
+}
+
+TEST_CASE("mixed precision on a device: Mask2Former with Rein's queries, and per-layer MLPs, full-rank tokens") {
+  if (!cuda::built) return;
+  SegmentorOptions queries = tiny_mask2former_segmentor(Method::rein), own = tiny_segmentor(Method::rein);
+  own.rein.shared_mlps = false;
+  own.rein.rank = 0;
+  own.rein.use_softmax = false;
+  own.rein.scale_is_parameter = false;
+  for (const SegmentorOptions& options : {queries, own}) {
+    const Step want = run(*built(options, false, Device{})), got = run(*built(options, true, device));
+    CHECK(got.loss == doctest::Approx(want.loss).epsilon(2e-2));
+    REQUIRE(got.grads.size() == want.grads.size());
+    CHECK(cosine(want, got) > 0.99);
+  }
+}
+
+TEST_CASE("mixed precision on a device: which products are bf16, and none in f32 mode or on the CPU") {
+  if (!cuda::built) return;
+  const SegmentorOptions options = tiny_segmentor(Method::rein);
+  const auto root = [&](bool bf16, Device on) { return loss_of(*built(options, bf16, on), 0).total; };
+  // Rein: three products a layer, and mlp_token2feat. Blocks from the second on have something to send back: four each.
+  CHECK(nodes(root(true, device), "linear_bf16") == 4 * 3 + 1 + 3 * 4);
+  CHECK(nodes(root(false, device), "linear_bf16") == 0);
+  CHECK(nodes(root(true, Device{}), "linear_bf16") == 0);
+  CHECK(nodes(root(true, Device{}), "cast") == 0);
+}
+
+TEST_CASE("mixed precision on a device: recompute gives the same bits, and inference runs") {
+  if (!cuda::built) return;
+  SegmentorOptions options = tiny_segmentor(Method::rein);
+  const auto plain = built(options, true, device);
+  options.recompute = true;
+  const auto recomputed = built(options, true, device);
+  const Step a = run(*plain), b = run(*recomputed);
+  CHECK(a.loss == b.loss);
+  for (const auto& [path, grad] : a.grads)
+    CHECK(grad.to(Device{}).to_doubles() == b.grads.at(path).to(Device{}).to_doubles());
+  const Tensor image = random_normal(RandomKey(5), {1, 12, 20, 3}, 0, 1, DType::f32);
+  const Tensor scores = plain->scores(image.to(device)).to(Device{});
+  const Tensor exact = built(options, false, Device{})->scores(image);
+  double worst = 0, most = 0;
+  for (std::int64_t i = 0; i < exact.count(); ++i) {
+    worst = std::max(worst, std::abs(exact.at(i) - scores.at(i)));
+    most = std::max(most, std::abs(exact.at(i)));
+  }
+  CHECK(worst < 0.05 * most);
+}
