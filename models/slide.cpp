@@ -7,7 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/ops/cross_entropy.h"
 #include "tensor/ops/resize.h"
-#include "tensor/parallel.h"
+#include "tensor/ops/window_sum.h"
 
 namespace rein::models {
 namespace {
@@ -37,31 +37,6 @@ Tensor cut(const Tensor& image, const std::vector<Window>& windows, std::size_t 
     }
   }
   return crops;
-}
-
-template <class T>
-void add_window(Tensor& sum, const Tensor& scores, const Window& w) {
-  const std::int64_t channels = sum.size(3), width = sum.size(2), run = (w.x2 - w.x1) * channels;
-  T* const to = sum.mutable_data<T>();
-  const T* const from = scores.data<T>();
-  parallel_for(w.y2 - w.y1, [&](std::int64_t y) {
-    T* const out = to + ((w.y1 + y) * width + w.x1) * channels;
-    const T* const in = from + y * run;
-    for (std::int64_t i = 0; i < run; ++i) out[i] += in[i];
-  });
-}
-
-template <class T>
-void divide_by_counts(Tensor& sum, const Tensor& counts) {
-  const std::int64_t channels = sum.size(3), width = sum.size(2);
-  T* const to = sum.mutable_data<T>();
-  const std::int64_t* const count = counts.data<std::int64_t>();
-  parallel_for(sum.size(1), [&](std::int64_t y) {
-    for (std::int64_t p = y * width; p < (y + 1) * width; ++p) {
-      const T n = static_cast<T>(count[p]);
-      for (std::int64_t c = 0; c < channels; ++c) to[p * channels + c] /= n;
-    }
-  });
 }
 
 }  // namespace
@@ -110,22 +85,21 @@ Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const Slide
   for (std::size_t first = 0; first < windows.size(); first += batch) {
     const std::size_t last = std::min(first + batch, windows.size());
     const Tensor crops = cut(image, windows, first, last);
-    const Tensor scores = score(crops).to(Device{});  // windows are added on the CPU
+    const Tensor scores = score(crops);
     require(scores.rank() == 4 && scores.size(0) == crops.size(0) && scores.size(1) == crops.size(1) &&
                 scores.size(2) == crops.size(2),
             "slide", "scores must be (N, H, W, K) for windows ", crops.shape(), ", got ", scores.shape());
-    if (!sum) sum = Tensor::zeros(Shape{1, height, width, scores.size(3)}, scores.dtype());
+    if (!sum) sum = Tensor::zeros(Shape{height, width, scores.size(3)}, scores.dtype(), scores.device());
     for (std::size_t i = first; i < last; ++i) {
       const auto row = static_cast<std::int64_t>(i - first);
       const Tensor one = scores.rows(row, row + 1);
       if (seen) seen(i, one);
       if (windows.size() == 1) return scores;
-      dispatch_real("slide", sum.dtype(), [&]<class T>() { add_window<T>(sum, one, windows[i]); });
+      ops::add_window(sum, one.view({one.size(1), one.size(2), one.size(3)}), windows[i].y1, windows[i].x1);
     }
   }
-  const Tensor counts = slide_counts(height, width, options);
-  dispatch_real("slide", sum.dtype(), [&]<class T>() { divide_by_counts<T>(sum, counts); });
-  return sum;
+  ops::divide_by_counts(sum, slide_counts(height, width, options).to(sum.device()));
+  return sum.view({1, height, width, sum.size(2)});
 }
 
 Tensor predict_labels(const Tensor& scores, std::int64_t height, std::int64_t width) {

@@ -25,8 +25,8 @@ std::vector<Window> slide_windows(std::int64_t height, std::int64_t width, const
 // image (N, H, W, 3) -> scores (N, H, W, K).
 using ScoreFunction = std::function<Tensor(const Tensor& images)>;
 
-// image (1, H, W, 3) on the CPU -> mean scores (1, H, W, K) there, wherever `score` computes. `seen` is called after
-// each window with its index and scores.
+// image (1, H, W, 3) on the CPU -> mean scores (1, H, W, K), where `score` leaves its own. `seen` is called after each
+// window with its index and scores.
 Tensor slide_scores(const ScoreFunction& score, const Tensor& image, const SlideOptions& options,
                     const std::function<void(std::size_t, const Tensor&)>& seen = {});
 // How many windows cover each pixel: i64 (H, W).
@@ -36,7 +36,7 @@ Tensor slide_counts(std::int64_t height, std::int64_t width, const SlideOptions&
 // first maximum wins.
 Tensor predict_labels(const Tensor& scores, std::int64_t height, std::int64_t width);
 
-// All of it: image (1, H, W, 3) -> class ids, i64 (height, width).
+// All of it: image (1, H, W, 3) -> class ids, i64 (height, width), where the model is.
 Tensor predict(const Segmentor& model, const Tensor& image, const SlideOptions& options, std::int64_t height,
                std::int64_t width);
 

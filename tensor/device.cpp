@@ -25,6 +25,13 @@ void synchronize(Device device) {
   }
 }
 
+std::uint64_t host_waits(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::host_waits();
+  }
+  return 0;
+}
+
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};
   Device device{Device::Kind::cuda, 0};

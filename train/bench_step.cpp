@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "autograd/graph.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
+#include "tensor/device_graph.h"
 #include "tensor/device_info.h"
 #include "tensor/error.h"
 #include "train/adamw.h"
 #include "train/param_groups.h"
+#include "train/step.h"
 
 namespace rein::train {
 namespace {
@@ -53,6 +56,49 @@ double graph_bytes(models::Segmentor& segmentor, const Variable& root) {
   std::set<const void*> parameters;
   segmentor.visit([&](const std::string&, nn::Param& p) { parameters.insert(p.value.value().storage().get()); });
   return static_cast<double>(graph_of(std::span(&root, 1), parameters).saved_bytes);
+}
+
+// Seconds of a step where each is given while the one before runs, and its numbers are read a step late.
+void time_flow(models::Segmentor& segmentor, AdamW& optimizer, const Tensor& images, const Tensor& labels,
+               const BenchStepOptions& options, BenchStep& result) {
+  std::vector<Variable> trained;
+  for (const AdamW::Slot& slot : optimizer.slots()) trained.push_back(slot.param);
+  DeviceGraph graph(options.device);
+  for (const bool as_graph : {false, true}) {
+    StepNumbers before;
+    double start = 0;
+    std::uint64_t waits = 0;
+    constexpr int warm_up = 3;
+    for (int i = 0; i < warm_up + options.steps; ++i) {
+      if (i == warm_up) {
+        synchronize(options.device);
+        start = now_seconds();
+      }
+      waits = host_waits(options.device);
+      StepNumbers numbers;
+      StepTimes times;
+      const auto work = [&] {
+        numbers = run_step(segmentor, optimizer, trained,
+                           {.images = images,
+                            .labels = labels,
+                            .micro_batch = images.size(0),
+                            .key = RandomKey(4).child(static_cast<std::uint64_t>(i)),
+                            .lr = 1e-4},
+                           times);
+      };
+      if (as_graph)
+        graph.run(work);
+      else
+        work();
+      waits = host_waits(options.device) - waits;
+      if (i > 0) before.get();
+      before = std::move(numbers);
+    }
+    synchronize(options.device);
+    (as_graph ? result.graph : result.flowing) = (now_seconds() - start) / options.steps;
+    if (!as_graph) result.waits = waits;
+  }
+  result.graphs = graph.made();
 }
 
 }  // namespace
@@ -109,6 +155,7 @@ BenchStep bench_step(const BenchStepOptions& options) {
   result.backward = median(backward_times);
   result.update = median(update);
   segmentor.clear_grads();
+  if (options.device.is_cuda()) time_flow(segmentor, optimizer, images, labels, options, result);
   result.backbone_forward = time_runs(
       [&] {
         const NoGrad no_grad;

@@ -1,6 +1,7 @@
 // One training or inference step of a whole system at real sizes: seconds, bytes, and where the time went.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,12 @@ struct BenchStepOptions {
 };
 
 struct BenchStep {
-  Timing step;                                   // forward, backward, update
+  Timing step;  // forward, backward, update
+  // As rein train makes them on a device: steps one after the other without a wait, and each as one graph; seconds of a
+  // step. 0 on the CPU.
+  double flowing = 0, graph = 0;
+  std::uint64_t waits = 0;                       // of the host within the last of the flowing steps: 0 is the aim
+  std::int64_t graphs = 0;                       // how often the graph was made anew
   Timing backbone_forward;                       // ViT and adapter, nothing recorded
   Timing inference;                              // whole forward to class scores at the image's size
   double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts

@@ -25,4 +25,9 @@ double clip_gradients(std::span<const Variable> params, double max_norm) {
   return ops::clip_norm_of_all(gradients, max_norm).item();
 }
 
+Tensor clip_gradients_there(std::span<const Variable> params, double max_norm) {
+  std::vector<Tensor> gradients = gradients_of(params);
+  return max_norm > 0 ? ops::clip_norm_of_all(gradients, max_norm) : ops::norm_of_all(gradients);
+}
+
 }  // namespace rein::train

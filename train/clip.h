@@ -16,4 +16,7 @@ double gradient_norm(std::span<const Variable> params);
 // not finite leaves the gradients alone: the caller decides (the trainer stops).
 double clip_gradients(std::span<const Variable> params, double max_norm);
 
+// Both, but the norm stays where the gradients are, an f64 scalar: nobody waits for it. max_norm 0: no clipping.
+Tensor clip_gradients_there(std::span<const Variable> params, double max_norm);
+
 }  // namespace rein::train

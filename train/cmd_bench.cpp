@@ -106,31 +106,37 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
   options.device = parse_device(device);
   const BenchStep b = bench_step(options);
   if (globals.json) {
-    const json line{{"bench", "step"},
-                    {"vit", options.vit},
-                    {"method", options.method},
-                    {"head", options.head},
-                    {"batch", options.batch},
-                    {"height", options.height},
-                    {"width", options.width},
-                    {"recompute", options.recompute},
-                    {"precision", options.precision},
-                    {"products", b.products},
-                    {"device", options.device.text()},
-                    {"isa", isa_name()},
-                    {"threads", thread_count()},
-                    {"step_s", b.step.median},
-                    {"step_fastest_s", b.step.fastest},
-                    {"forward_s", b.forward},
-                    {"backward_s", b.backward},
-                    {"update_s", b.update},
-                    {"backbone_forward_s", b.backbone_forward.median},
-                    {"inference_s", b.inference.median},
-                    {"peak_bytes", b.peak_bytes},
-                    {"tensor_peak_bytes", b.tensor_peak_bytes},
-                    {"saved_bytes", b.saved_bytes},
-                    {"trainable", b.trainable},
-                    {"parameters", b.parameters}};
+    json line{{"bench", "step"},
+              {"vit", options.vit},
+              {"method", options.method},
+              {"head", options.head},
+              {"batch", options.batch},
+              {"height", options.height},
+              {"width", options.width},
+              {"recompute", options.recompute},
+              {"precision", options.precision},
+              {"products", b.products},
+              {"device", options.device.text()},
+              {"isa", isa_name()},
+              {"threads", thread_count()},
+              {"step_s", b.step.median},
+              {"step_fastest_s", b.step.fastest},
+              {"forward_s", b.forward},
+              {"backward_s", b.backward},
+              {"update_s", b.update},
+              {"backbone_forward_s", b.backbone_forward.median},
+              {"inference_s", b.inference.median},
+              {"peak_bytes", b.peak_bytes},
+              {"tensor_peak_bytes", b.tensor_peak_bytes},
+              {"saved_bytes", b.saved_bytes},
+              {"trainable", b.trainable},
+              {"parameters", b.parameters}};
+    if (options.device.is_cuda()) {
+      line["flowing_step_s"] = b.flowing;
+      line["graph_step_s"] = b.graph;
+      line["waits_per_step"] = b.waits;
+      line["graphs_made"] = b.graphs;
+    }
     std::printf("%s\n", line.dump().c_str());
     return 0;
   }
@@ -144,6 +150,7 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
               b.step.slowest, b.step.runs);
   std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
               b.backward, b.update);
+  if (options.device.is_cuda()) std::printf("  without waiting   %8.3f s   (as graphs %.3f s)\n", b.flowing, b.graph);
   std::printf("  backbone forward  %8.3f s\n  inference         %8.3f s\n", b.backbone_forward.median,
               b.inference.median);
   std::printf("  peak above idle   %8.0f MiB (tensors %.0f MiB, kept for backward %.0f MiB)\n", b.peak_bytes / mib,

@@ -12,7 +12,7 @@ namespace rein::train {
 namespace {
 
 struct Arguments {
-  std::string config, out;
+  std::string config, out, device = "cpu";
   std::vector<std::string> overrides;
   Roots roots;
   bool resume = false, keys = false;
@@ -24,6 +24,7 @@ int run(const Arguments& a, const Globals& globals) {
     return 0;
   }
   if (a.config.empty()) throw std::invalid_argument("[pretrain] needs a configuration file");
+  const Device device = parse_device(a.device);
   Config config = read_config(a.config, a.overrides, Purpose::pretrain);
   if (globals.threads > 0) config.train.threads = globals.threads;
   resolve_paths(config, a.config, a.roots);
@@ -31,7 +32,7 @@ int run(const Arguments& a, const Globals& globals) {
                                            ? std::filesystem::path("runs") / std::filesystem::path(a.config).stem()
                                            : std::filesystem::path(a.out);
   ConsoleObserver console(globals.quiet ? Verbosity::quiet : Verbosity::normal);
-  const PretrainResult result = pretrain({config, folder, a.resume}, console);
+  const PretrainResult result = pretrain({config, folder, a.resume, device}, console);
   if (globals.json) {
     nlohmann::ordered_json json = {{"folder", folder.string()}, {"steps", result.steps}, {"last_loss", nullptr}};
     if (result.last_loss) json["last_loss"] = *result.last_loss;
@@ -56,6 +57,7 @@ void add_pretrain(CLI::App& app, const Globals& globals, Command& chosen) {
       ->take_all()
       ->allow_extra_args(false);
   command->add_option("--out", a->out, "folder of the run (default: runs/CONFIG)");
+  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
   command->add_flag("--resume", a->resume, "go on from the newest checkpoint in --out");
   command->add_option("--data-root", a->roots.data, "folder that data.root is below (REIN_DATA_DIR)");
   command->add_flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");

@@ -73,6 +73,7 @@ struct TrainConfig {
   std::int64_t checkpoint_every = 1000;
   std::int64_t keep_last = 3;
   bool recompute = false;
+  bool cuda_graph = false;
   std::int64_t threads = 0;
 };
 

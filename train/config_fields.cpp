@@ -8,7 +8,7 @@ namespace {
 // Keys of data and train that have no meaning without labels, a head or scores.
 bool needs_labels(const std::string& key) {
   return key == "data.cat_max_ratio" || key == "train.backbone_lr" || key == "train.eval_every" ||
-         key == "train.recompute";
+         key == "train.recompute" || key == "train.cuda_graph";
 }
 
 std::vector<Field> all_fields(Config& c) {
@@ -105,6 +105,8 @@ std::vector<Field> all_fields(Config& c) {
       {"train.checkpoint_every", &c.train.checkpoint_every, "write a checkpoint every so many steps", free},
       {"train.keep_last", &c.train.keep_last, "checkpoints kept, beside the best one", free},
       {"train.recompute", &c.train.recompute, "recompute blocks in backward: less memory, more time", free},
+      {"train.cuda_graph", &c.train.cuda_graph, "on a GPU: give each step as one graph instead of kernel by kernel",
+       free},
       {"train.threads", &c.train.threads, "threads of the kernels; 0: REIN_THREADS or all cores", free},
       {"eval.preset", &c.eval.preset,
        "published protocol: rein512, rein1024 or full-res; it gives the window, the stride and the resize of each "

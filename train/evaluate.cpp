@@ -59,7 +59,7 @@ data::LabelMap predict_photo(const models::Segmentor& model, const data::Normali
                                      .batch = sliding.batch};
   const Tensor scores = models::slide_scores([&](const Tensor& windows) { return model.scores(windows); },
                                              pixels.view(Shape{1, resized.height, resized.width, 3}), options);
-  const Tensor ids = models::predict_labels(scores, photo.height, photo.width);
+  const Tensor ids = models::predict_labels(scores, photo.height, photo.width).to(Device{});
   data::LabelMap map(photo.height, photo.width);
   const std::int64_t* from = ids.data<std::int64_t>();
   for (std::size_t i = 0; i < map.ids.size(); ++i) map.ids[i] = static_cast<std::uint8_t>(from[i]);

@@ -56,7 +56,7 @@ models::MaskedAutoencoderOptions options_of(const Config& config) {
 class Run {
  public:
   Run(const PretrainOptions& options, Observer& observer)
-      : config_(options.config), observer_(observer), model_(options_of(config_)) {
+      : config_(options.config), observer_(observer), device_(options.device), model_(options_of(config_)) {
     const TrainConfig& t = config_.train;
     if (t.threads > 0) set_thread_count(static_cast<int>(t.threads));
     set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
@@ -125,6 +125,7 @@ class Run {
       }
       load_model(found->folder, model_);
     }
+    nn::move_to(model_, device_);
     add_trained(optimizer_, model_, {.weight_decay = config_.train.weight_decay});
     if (found) {
       load_optimizer(found->folder, model_, optimizer_);
@@ -183,11 +184,13 @@ class Run {
         RandomKey(static_cast<std::uint64_t>(t.seed)).child("step").child(static_cast<std::uint64_t>(step_));
     const nn::ForwardContext context{.training = true, .key = key, .first_sample = first};
     const Tensor images = batch.images.rows(first, first + t.micro_batch);
-    const models::PatchMask mask =
+    const models::PatchMask drawn =
         models::random_mask(key.child("mask"), t.micro_batch, first, model_.patches(), config_.pretrain.hidden);
     const double start = now();
-    const Tensor target = views() == 2 ? data::partners(images) : images;
-    const Variable loss = scale(model_.loss(constant(images), constant(target), mask, context),
+    const models::PatchMask mask{drawn.visible.to(device_), drawn.hidden.to(device_), drawn.places.to(device_)};
+    const Tensor there = images.to(device_);
+    const Tensor target = views() == 2 ? data::partners(images).to(device_) : there;
+    const Variable loss = scale(model_.loss(constant(there), constant(target), mask, context),
                                 static_cast<double>(t.micro_batch) / static_cast<double>(t.batch));
     const double middle = now();
     backward(loss);
@@ -226,6 +229,7 @@ class Run {
 
   Config config_;
   Observer& observer_;
+  Device device_;
   models::MaskedAutoencoder model_;
   std::shared_ptr<const data::Dataset> set_;
   std::shared_ptr<const data::Source> photos_;

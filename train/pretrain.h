@@ -16,6 +16,7 @@ struct PretrainOptions {
   Config config;  // of Purpose::pretrain, with resolved paths
   std::filesystem::path folder;
   bool resume = false;  // go on from the newest whole checkpoint, if there is one
+  Device device{};      // where the model is trained; the host waits for every step
 };
 
 struct PretrainResult {

@@ -1,31 +1,31 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <deque>
 #include <optional>
+#include <utility>
 
 #include "data/loader.h"
 #include "tensor/cpu_features.h"
+#include "tensor/device_graph.h"
 #include "tensor/error.h"
 #include "tensor/memory.h"
 #include "tensor/parallel.h"
 #include "tensor/text.h"
+#include "tensor/upload.h"
 #include "train/build.h"
-#include "train/clip.h"
 #include "train/error.h"
 #include "train/param_groups.h"
 #include "train/records.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/step.h"
+#include "train/timing.h"
 #include "train/version.h"
 
 namespace rein::train {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Schedule schedule_of(const TrainConfig& c) {
   return {.lr = c.lr, .power = c.power, .zero_at = c.zero_at, .warmup = c.warmup, .warmup_start = c.warmup_start};
@@ -59,12 +59,12 @@ class Run {
     std::int64_t saved = step_;
     TrainResult result;
     while (step_ < c.iterations) {
-      result.last_loss = one_step(loader, result);
+      one_step(loader, result);
       const bool last = step_ == c.iterations;
       bool best = false;
-      if (!targets_.empty() && (last || (c.eval_every > 0 && step_ % c.eval_every == 0))) {
-        result.scores = evaluate_all(best);
-      }
+      const bool scoring = !targets_.empty() && (last || (c.eval_every > 0 && step_ % c.eval_every == 0));
+      if (scoring || last || step_ % c.checkpoint_every == 0) settle_all(result);  // nothing bad is scored or kept
+      if (scoring) result.scores = evaluate_all(best);
       if (last || best || step_ % c.checkpoint_every == 0) {
         save();
         saved = step_;
@@ -85,6 +85,8 @@ class Run {
       load_model(found->folder, *built_.model);
     }
     built_.model->move_to(device);
+    upload_.emplace(device);
+    graph_.emplace(device);
     add_trained(optimizer_, *built_.model,
                 {.weight_decay = config_.train.weight_decay,
                  .backbone_lr_multiplier = config_.train.backbone_lr / config_.train.lr});
@@ -136,65 +138,99 @@ class Run {
     observer_.started(plan);
   }
 
-  double one_step(data::Loader& loader, TrainResult& result) {
-    const double start = now();
-    const data::Batch batch = loader.next();
+  // The next batch, its photos where the model is, and the seconds that the loader was waited for. On a device the
+  // batch after it is fetched while this one's step runs.
+  struct Fed {
+    data::Batch batch;
+    Tensor images;
+    double waited = 0;
+  };
+  void read_ahead(data::Loader& loader) {
+    const double start = now_seconds();
+    next_.batch = loader.next();
+    upload_->send(next_.batch.images);
+    next_.batch.images = {};
+    next_.waited = now_seconds() - start;
+  }
+  Fed feed(data::Loader& loader) {
+    if (upload_->waiting() == 0) read_ahead(loader);
+    next_.images = upload_->receive();
+    return std::exchange(next_, {});
+  }
+
+  // Gives the step to the device. Its report comes by settle: at once on the CPU, one step late on a device.
+  void one_step(data::Loader& loader, TrainResult& result) {
+    if (under_way_.empty()) since_ = now_seconds();
+    Fed fed = feed(loader);
     StepReport report;
-    report.waited = now() - start;
+    report.waited = fed.waited;
     report.lr = schedule_.at(step_);
-    models::PixelAccuracy accuracy;
-    for (std::int64_t first = 0; first < config_.train.batch; first += config_.train.micro_batch)
-      micro_batch(batch, first, report, accuracy);
-    if (accuracy.valid > 0) report.accuracy = accuracy.percent();
-    report.no_labels = std::ranges::all_of(batch.labels.values<std::int64_t>(),
+    report.no_labels = std::ranges::all_of(fed.batch.labels.values<std::int64_t>(),
                                            [](std::int64_t label) { return label == data::ignore_id; });
-    const double updating = now();
-    report.gradient_norm =
-        config_.train.clip > 0 ? clip_gradients(trained_, config_.train.clip) : gradient_norm(trained_);
-    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) stop(batch, report);
-    optimizer_.step(report.lr);
-    built_.model->clear_grads();
-    report.update = now() - updating;
+    StepTimes times;
+    const RandomKey key = RandomKey(static_cast<std::uint64_t>(config_.train.seed))
+                              .child("step")
+                              .child(static_cast<std::uint64_t>(step_));
+    const StepInput input{.images = fed.images,
+                          .labels = fed.batch.labels,
+                          .micro_batch = config_.train.micro_batch,
+                          .key = key,
+                          .lr = report.lr,
+                          .clip = config_.train.clip};
+    StepNumbers numbers;
+    const auto work = [&] { numbers = run_step(*built_.model, optimizer_, trained_, input, times); };
+    if (config_.train.cuda_graph && warm_)
+      graph_->run(work);
+    else
+      work();
+    warm_ = true;
+    report.forward = times.forward;
+    report.backward = times.backward;
+    report.update = times.update;
+    report.step = ++step_;
+    under_way_.push_back({std::move(report), std::move(numbers), std::move(fed.batch.names)});
+    const bool late = built_.model->device().is_cuda();
+    if (late && step_ < config_.train.iterations) read_ahead(loader);
+    while (under_way_.size() > std::size_t{late}) settle(result);
+  }
+
+  struct UnderWay {
+    StepReport report;
+    StepNumbers numbers;
+    std::vector<std::string> names;
+  };
+
+  // Reports the step that was given longest ago. Its update has been made: a run that stops here has its checkpoints.
+  void settle(TrainResult& result) {
+    UnderWay step = std::move(under_way_.front());
+    under_way_.pop_front();
+    StepReport& report = step.report;
+    const StepValues values = step.numbers.get();
+    report.loss = values.loss;
+    report.gradient_norm = values.gradient_norm;
+    report.bad_costs = values.bad_costs;
+    if (values.accuracy.valid > 0) report.accuracy = values.accuracy.percent();
+    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) stop(step.names, report);
+    result.last_loss = report.loss;
     result.steps_with_bad_costs += report.bad_costs > 0;
     result.batches_without_labels += report.no_labels;
-    report.step = ++step_;
-    report.seconds = now() - start;
+    const double end = now_seconds();
+    report.seconds = end - std::exchange(since_, end);
     folder_->append_metrics(step_line(report));
-    if (step_ % 10 == 0 || step_ == 1) folder_->append_timing(timing_line(report));
+    if (report.step % 10 == 0 || report.step == 1) folder_->append_timing(timing_line(report));
     observer_.step(report);
-    return report.loss;
+  }
+  void settle_all(TrainResult& result) {
+    while (!under_way_.empty()) settle(result);
   }
 
-  // Adds the gradients of photos [first, first + micro_batch). Divisors and random numbers are those of the whole
-  // batch.
-  void micro_batch(const data::Batch& batch, std::int64_t first, StepReport& report, models::PixelAccuracy& accuracy) {
-    const std::int64_t end = first + config_.train.micro_batch;
-    const nn::ForwardContext context{.training = true,
-                                     .key = RandomKey(static_cast<std::uint64_t>(config_.train.seed))
-                                                .child("step")
-                                                .child(static_cast<std::uint64_t>(step_)),
-                                     .first_sample = first};
-    const double start = now();
-    const models::Losses losses =
-        built_.model->loss(context, batch.images.rows(first, end), batch.labels.rows(first, end),
-                           built_.model->head().scope(batch.labels));
-    const double middle = now();
-    backward(losses.total);
-    report.forward += middle - start;
-    report.backward += now() - middle;
-    report.loss += losses.total.value().item();
-    accuracy.hits += losses.accuracy.hits;
-    accuracy.valid += losses.accuracy.valid;
-    report.bad_costs += losses.bad_costs;
-  }
-
-  [[noreturn]] void stop(const data::Batch& batch, const StepReport& report) const {
+  [[noreturn]] void stop(const std::vector<std::string>& names, const StepReport& report) const {
     throw CheckFailed(
         concat_text(
-            "[train] step ", step_ + 1, ": the loss is ", report.loss, " and the norm of the gradients ",
+            "[train] step ", report.step, ": the loss is ", report.loss, " and the norm of the gradients ",
             report.gradient_norm,
             report.bad_costs > 0 ? concat_text("; ", report.bad_costs, " costs of matching were NaN or infinite") : "",
-            "; learning rate ", report.lr, ", photos ", quoted_list(batch.names)),
+            "; learning rate ", report.lr, ", photos ", quoted_list(names)),
         "the checkpoints are untouched; a smaller train.lr or train.clip helps against divergence");
   }
 
@@ -238,6 +274,12 @@ class Run {
   std::optional<RunFolder> folder_;
   AdamW optimizer_{AdamWOptions{.beta1 = config_.train.beta1, .beta2 = config_.train.beta2, .eps = config_.train.eps}};
   std::vector<Variable> trained_;
+  std::optional<Upload> upload_;      // photos to the device
+  std::optional<DeviceGraph> graph_;  // of a step, with train.cuda_graph
+  bool warm_ = false;                 // the first step has made the optimiser's states, and caches of all kinds
+  Fed next_;                          // read ahead
+  std::deque<UnderWay> under_way_;    // steps given to the device, not yet reported
+  double since_ = 0;                  // when the step that is reported next began to be the only one
   std::optional<BestScore> best_;
   std::int64_t step_ = 0;  // done
 };

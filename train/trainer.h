@@ -30,7 +30,8 @@ struct TrainResult {
 };
 
 // Everything that can be wrong about the input is found before the folder is touched. Throws CheckFailed when a loss
-// or a gradient is not finite (the run's checkpoints stay as they are).
+// or a gradient is not finite (the run's checkpoints stay as they are). On a device a step is reported, and such a
+// number found, one step late, but before anything is scored or saved: the host does not wait for the step it gave.
 TrainResult train(const TrainOptions& options, Observer& observer);
 
 }  // namespace rein::train

@@ -103,7 +103,7 @@ void verify_mask2former_loss(const GoldenFile& file, Comparison& compare) {
       compare.check_that(loss.chosen.to_doubles() == recorded.to_doubles(),
                          "the chosen points of output " + layer + " are not those of rec.chosen");
     }
-    compare.check_that(loss.bad_costs == 0, "costs of output " + layer + " must be finite");
+    compare.check_that(loss.bad_costs() == 0, "costs of output " + layer + " must be finite");
     compare.check_that(loss.chosen.size(0) == config.integer("matched_masks"), "config.matched_masks");
     compare.check("out.loss_cls." + layer, loss.cls.value());
     compare.check("out.loss_mask." + layer, loss.mask.value());

@@ -112,7 +112,7 @@ void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare) {
     };
     for (const auto& [name, term] : losses.terms) at(terms[name], term.value().item());
     at(totals, losses.total.value().item());
-    at(accuracy, losses.accuracy.percent());
+    at(accuracy, losses.accuracy().percent());
     at(rates, schedule.at(s));
     optimizer.step(schedule.at(s));
   }

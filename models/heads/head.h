@@ -29,11 +29,17 @@ struct PixelAccuracy {
   double percent() const;            // 100 (hits + F) / (valid + F), F = f32 epsilon: mmseg's acc_seg
 };
 
+PixelAccuracy accuracy_of(const Tensor& hits);  // of Losses::hits, read on the host; 0 of 0 for null
+
 struct Losses {
   std::vector<std::pair<std::string, Variable>> terms;  // "decode.loss_ce", ...; each a scalar
-  PixelAccuracy accuracy;                               // of the resized logits; 0 of 0 where there are none
   Variable total;                                       // their sum: the root of backward
-  std::int64_t bad_costs = 0;                           // NaN or Inf where queries are matched: to be reported
+  // Left where they were made, so that a step need not wait for them; null where the head has none.
+  Tensor hits;  // i64 (2), of the resized logits: pixels that are right, pixels with a label
+  Tensor bad;   // i64: numbers of NaN or Inf where queries are matched, their sum to be reported
+  // The same, read on the host: on a device this waits.
+  PixelAccuracy accuracy() const;  // 0 of 0 where there are none
+  std::int64_t bad_costs() const;
 };
 
 class Head : public nn::Module {

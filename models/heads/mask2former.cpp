@@ -113,7 +113,7 @@ std::vector<DecoderLevel> Mask2FormerNet::levels_of(const std::vector<Variable>&
     const std::int64_t d = options_.feat_channels;
     const Variable value = add_broadcast(view(memories[i], {n, h * w, d}), view(embeddings[i], {d}));
     levels.push_back(
-        {add_broadcast(value, constant(sine_position(h, w, d, value.dtype()).to(value.value().device()))), value});
+        {add_broadcast(value, constant(sine_position(h, w, d, value.dtype(), value.value().device()))), value});
   }
   return levels;
 }

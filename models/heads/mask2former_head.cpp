@@ -38,8 +38,12 @@ LossScope Mask2Former::scope(const Tensor& labels) const {
 
 Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
                          const nn::ForwardContext& context) const {
+  const Device device = input.features.front().value().device();
   MaskTargets targets = mask_targets(labels, options_.classes, options_.loss.ignore);
-  targets.labels = targets.labels.to(input.features.front().value().device());
+  targets.labels = targets.labels.to(device);
+  // On a device every step has the same shapes; the CPU computes what there is and no more.
+  const bool fixed = device.is_cuda() && decisions_.forced.empty();
+  const MaskSlots slots = mask_slots(targets, options_.queries, options_.classes, device, fixed);
   const Mask2FormerOutput out = net_(input, true, decisions_.attention_mask);
   require(decisions_.forced.empty() || decisions_.forced.size() == out.cls.size(), "mask2former",
           "decisions are given for ", decisions_.forced.size(), " predictions of ", out.cls.size());
@@ -55,25 +59,28 @@ Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const Los
     std::vector<MaskPointSet> sets;
     for (std::size_t i = 0; i < out.cls.size(); ++i) {
       const NoGrad no_grad;
-      decided.push_back(mask2former_decide(out.cls[i].value(), out.mask_logits(i).value(), targets, options_.loss,
-                                           key(context), context.first_sample, static_cast<std::int64_t>(i),
-                                           forced(i)));
-      sets.push_back({out.embeddings[i], decided[i].rows, decided[i].points, decided[i].logits});
+      decided.push_back(mask2former_decide(out.cls[i].value(), out.mask_logits(i).value(), targets, slots,
+                                           options_.loss, key(context), context.first_sample,
+                                           static_cast<std::int64_t>(i), forced(i)));
+      sets.push_back({out.embeddings[i], decided[i].rows, decided[i].points, decided[i].logits, slots.splits});
     }
     logits = mask_points(out.mask_features, sets);
   }
   Losses losses;
+  const std::int64_t images = labels.size(0);
+  losses.bad = Tensor::empty({static_cast<std::int64_t>(out.cls.size()), images}, DType::i64, device);
   for (std::size_t i = 0; i < out.cls.size(); ++i) {
     const Mask2FormerLoss one =
         whole_masks
             ? mask2former_loss({out.cls[i], out.mask_logits(i)}, targets, options_.loss, divisors, key(context),
-                               context.first_sample, static_cast<std::int64_t>(i), forced(i))
+                               context.first_sample, static_cast<std::int64_t>(i), forced(i), fixed)
             : mask2former_losses(out.cls[i], logits[i], std::move(decided[i]), targets, options_.loss, divisors);
     const std::string prefix = i + 1 < out.cls.size() ? concat_text("d", i, ".") : "";
     losses.terms.emplace_back(prefix + "loss_cls", one.cls);
     losses.terms.emplace_back(prefix + "loss_mask", one.mask);
     losses.terms.emplace_back(prefix + "loss_dice", one.dice);
-    losses.bad_costs += one.bad_costs;
+    const auto row = static_cast<std::int64_t>(i);
+    losses.bad.rows(row, row + 1).view({images}).copy_from(one.bad);
     if (decisions_.see) decisions_.see(i, one);
   }
   losses.total = losses.terms.front().second;

@@ -9,6 +9,7 @@
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
 #include "tensor/ops/gather_rows.h"
+#include "tensor/ops/match_slots.h"
 #include "tensor/ops/point_sample.h"
 #include "tensor/ops/random_points.h"
 #include "tensor/ops/shape_ops.h"
@@ -39,69 +40,28 @@ void check(const Tensor& cls, const Tensor& masks, const MaskTargets& targets, c
 
 // 2 sum(w[y] * -log softmax(cls)[y]) / (sum w[y] + F): the queries with a target and those without, each with its
 // weight in the divisor.
-Variable class_loss(const Variable& cls, const MaskTargets& targets, const std::vector<Tensor>& assignment,
-                    const Mask2FormerLossOptions& options, double class_weight) {
-  const std::int64_t images = cls.size(0), queries = cls.size(1);
+Variable class_loss(const Variable& cls, const Mask2FormerDecided& decided, const Mask2FormerLossOptions& options,
+                    double class_weight) {
   constexpr std::int64_t skip = -1;
-  Tensor with = Tensor::full({images, queries}, skip, DType::i64);
-  Tensor without = Tensor::full({images, queries}, skip, DType::i64);
-  std::int64_t *to_with = with.mutable_data<std::int64_t>(), *to_without = without.mutable_data<std::int64_t>();
-  for (std::size_t n = 0; n < assignment.size(); ++n) {
-    for (const std::int64_t g : assignment[n].values<std::int64_t>()) {
-      if (g >= 0)
-        *to_with = targets.classes[n][static_cast<std::size_t>(g)];
-      else
-        *to_without = options.classes;
-      ++to_with, ++to_without;
-    }
-  }
   const double divisor = (class_weight + epsilon) / options.loss_cls;
-  const Device device = cls.value().device();
-  const Variable matched = cross_entropy(cls, with.to(device), divisor, skip);
+  const Variable matched = cross_entropy(cls, decided.class_of, divisor, skip);
   if (options.no_object_weight == 0) return matched;
-  return add(matched, cross_entropy(cls, without.to(device), divisor / options.no_object_weight, skip));
-}
-
-// The matched masks: images in order, inside an image by ascending query.
-struct Matched {
-  std::vector<std::int64_t> rows, images, classes, first;  // first: per image, its first matched mask
-  std::int64_t count() const { return static_cast<std::int64_t>(rows.size()); }
-  static Tensor ids(const std::vector<std::int64_t>& values) {
-    return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
-  }
-};
-
-Matched matched_masks(const MaskTargets& targets, const std::vector<Tensor>& assignment) {
-  Matched out;
-  std::int64_t row = 0;
-  for (std::size_t n = 0; n < assignment.size(); ++n) {
-    out.first.push_back(out.count());
-    for (const std::int64_t g : assignment[n].values<std::int64_t>()) {
-      if (g >= 0) {
-        out.rows.push_back(row);
-        out.images.push_back(static_cast<std::int64_t>(n));
-        out.classes.push_back(targets.classes[n][static_cast<std::size_t>(g)]);
-      }
-      ++row;
-    }
-  }
-  return out;
+  return add(matched, cross_entropy(cls, decided.free, divisor / options.no_object_weight, skip));
 }
 
 // (T, count, 2): mask t of an image takes elements t count .. (t + 1) count of the image's stream, t from 0 per image.
-Tensor points_of_masks(const Matched& matched, std::int64_t count, RandomKey key, std::int64_t first_sample,
+Tensor points_of_masks(const MaskSlots& slots, std::int64_t count, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const char* what, const Tensor& given, Device device) {
   if (given) {
-    const Shape shape{matched.count(), count, 2};
+    const Shape shape{slots.places(), count, 2};
     require(given.shape() == shape && given.dtype() == DType::f32, op, what, " points must be f32 ", shape, ", got ",
             given.shape());
     return given.to(device);
   }
   std::vector<ops::PointStream> streams;
-  for (std::int64_t t = 0; t < matched.count(); ++t) {
-    const std::int64_t n = matched.images[static_cast<std::size_t>(t)];
-    const std::int64_t in_image = t - matched.first[static_cast<std::size_t>(n)];
-    streams.push_back({point_key(key, first_sample + n, layer, what), in_image * count});
+  for (std::size_t n = 0; n + 1 < slots.splits.size(); ++n) {
+    const RandomKey stream = point_key(key, first_sample + static_cast<std::int64_t>(n), layer, what);
+    for (std::int64_t t = 0; t < slots.splits[n + 1] - slots.splits[n]; ++t) streams.push_back({stream, t * count});
   }
   return ops::random_points(streams, count, device);
 }
@@ -182,34 +142,57 @@ Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t quer
           static_cast<double>(matched) + options.no_object_weight * static_cast<double>(all - matched)};
 }
 
+MaskSlots mask_slots(const MaskTargets& targets, std::int64_t queries, std::int64_t classes, Device device,
+                     bool fixed) {
+  const auto images = static_cast<std::int64_t>(targets.classes.size());
+  MaskSlots out{{0}, {}, {}, {}};
+  Tensor present = Tensor::zeros({images, classes}, DType::u8);
+  std::vector<std::int64_t> all;
+  for (std::int64_t k = 0; k < classes; ++k) all.push_back(k);
+  for (std::int64_t n = 0; n < images; ++n) {
+    const auto& occurring = targets.classes[static_cast<std::size_t>(n)];
+    for (const std::int64_t k : occurring) present.mutable_data<std::uint8_t>()[n * classes + k] = 1;
+    out.splits.push_back(out.splits.back() + (fixed ? std::min(classes, queries) : matched_of(occurring, queries)));
+    const auto& columns = fixed ? all : occurring;
+    if (fixed && n > 0)
+      out.columns.push_back(out.columns.front());
+    else
+      out.columns.push_back(Tensor::from(columns, {static_cast<std::int64_t>(columns.size())}).to(device));
+  }
+  out.splits_there = Tensor::from(out.splits, {images + 1}).to(device);
+  out.present = present.to(device);
+  return out;
+}
+
 Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
-                                      const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
-                                      std::int64_t layer, const Mask2FormerForced& forced) {
+                                      const MaskSlots& slots, const Mask2FormerLossOptions& options, RandomKey key,
+                                      std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced) {
   check(cls, masks, targets, options);
-  Matching matching = match_queries(cls, masks, targets, options, key, first_sample, layer, forced);
-  const Matched matched = matched_masks(targets, matching.assignment);
-  const std::int64_t uncertain = options.uncertain();
-  Mask2FormerDecided out;
-  out.rows = Matched::ids(matched.rows);
+  Matching matching = match_queries(cls, masks, targets, slots, options, key, first_sample, layer, forced);
+  const ops::MatchedSlots matched =
+      ops::match_slots(matching.class_of, slots.present, slots.splits_there, slots.places());
+  const std::int64_t uncertain = options.uncertain(), images = cls.size(0), queries = cls.size(1);
   const Device device = masks.device();
-  const Tensor rows = out.rows.to(device);
+  Mask2FormerDecided out;
   const Tensor candidates =
-      points_of_masks(matched, options.candidates(), key, first_sample, layer, "candidates", forced.candidates, device);
+      points_of_masks(slots, options.candidates(), key, first_sample, layer, "candidates", forced.candidates, device);
   const Tensor random =
-      points_of_masks(matched, options.points - uncertain, key, first_sample, layer, "random", forced.random, device);
+      points_of_masks(slots, options.points - uncertain, key, first_sample, layer, "random", forced.random, device);
   if (forced.chosen) {
-    check_chosen(forced.chosen.to(Device{}), {matched.count(), uncertain}, options.candidates());
+    check_chosen(forced.chosen.to(Device{}), {slots.places(), uncertain}, options.candidates());
     out.chosen = forced.chosen.to(device);
   } else {
-    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, rows, candidates), uncertain);
+    out.chosen = ops::smallest_magnitudes(ops::point_sample(masks, matched.rows, candidates), uncertain);
   }
   out.points = ops::concat({ops::gather_rows(candidates, out.chosen), random}, 1);
-  out.logits = ops::point_sample(masks, rows, out.points);
-  out.targets = ops::sample_label_mask(targets.labels, Matched::ids(matched.images).to(device),
-                                       Matched::ids(matched.classes).to(device), out.points, masks.dtype());
+  out.logits = ops::point_sample(masks, matched.rows, out.points);
+  out.targets = ops::sample_label_mask(targets.labels, matched.images, matched.classes, out.points, masks.dtype());
   out.cost = std::move(matching.cost);
-  out.assignment = std::move(matching.assignment);
-  out.bad_costs = matching.bad;
+  for (std::int64_t n = 0; n < images; ++n) out.assignment.push_back(matched.targets.rows(n, n + 1).view({queries}));
+  out.bad = std::move(matching.bad);
+  out.rows = matched.rows;
+  out.class_of = std::move(matching.class_of);
+  out.free = matched.free;
   return out;
 }
 
@@ -218,27 +201,37 @@ Mask2FormerLoss mask2former_losses(const Variable& cls, const Variable& logits, 
                                    const Mask2FormerScope& scope) {
   const Mask2FormerScope step = scope ? scope : mask2former_scope(targets, cls.size(1), options);
   Mask2FormerLoss out;
-  out.cls = class_loss(cls, targets, decided.assignment, options, step.class_weight);
+  out.cls = class_loss(cls, decided, options, step.class_weight);
   const double all_points = step.masks * static_cast<double>(options.points);
   const MaskPointLosses losses = mask_point_losses(logits, decided.targets, (all_points + epsilon) / options.loss_mask,
-                                                   (step.masks + epsilon) / options.loss_dice);
+                                                   (step.masks + epsilon) / options.loss_dice, decided.rows);
   out.mask = losses.bce;
   out.dice = losses.dice;
   out.cost = std::move(decided.cost);
   out.assignment = std::move(decided.assignment);
   out.chosen = std::move(decided.chosen);
-  out.bad_costs = decided.bad_costs;
+  out.bad = std::move(decided.bad);
   return out;
+}
+
+std::int64_t Mask2FormerLoss::bad_costs() const {
+  const Tensor host = bad.to(Device{});
+  std::int64_t sum = 0;
+  for (const std::int64_t count : host.values<std::int64_t>()) sum += count;
+  return sum;
 }
 
 Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
                                  const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
-                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced) {
+                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced,
+                                 bool fixed_slots) {
   require(prediction.cls && prediction.masks, op, "cls and masks must be given");
-  Mask2FormerDecided decided = mask2former_decide(prediction.cls.value(), prediction.masks.value(), targets, options,
-                                                  key, first_sample, layer, forced);
-  const Variable logits =
-      point_sample(prediction.masks, decided.rows.to(prediction.masks.value().device()), decided.points);
+  const Tensor &cls = prediction.cls.value(), &masks = prediction.masks.value();
+  check(cls, masks, targets, options);
+  const MaskSlots slots = mask_slots(targets, cls.size(1), options.classes, masks.device(), fixed_slots);
+  Mask2FormerDecided decided =
+      mask2former_decide(cls, masks, targets, slots, options, key, first_sample, layer, forced);
+  const Variable logits = point_sample(prediction.masks, decided.rows, decided.points);
   return mask2former_losses(prediction.cls, logits, std::move(decided), targets, options, scope);
 }
 

@@ -7,6 +7,8 @@
 //
 // Targets are the classes that occur in a label map. They stay a label map: masks are read by sampling it, and a
 // K x H x W mask is never made. Gradients go to the class logits and the mask logits only.
+// Nothing here reads a device back: which queries are matched is known there alone, and how many there are follows from
+// the labels. Labels are best given on the CPU, where the classes that occur are found.
 #pragma once
 
 #include <cstdint>
@@ -54,15 +56,25 @@ struct Mask2FormerScope {
 Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t queries,
                                    const Mask2FormerLossOptions& options);
 
+// Where a micro-batch's matched masks go (tensor/ops/match_slots.h), known before any forward pass.
+struct MaskSlots {
+  std::vector<std::int64_t> splits;  // N + 1: image n has the places splits[n] to splits[n + 1]
+  Tensor splits_there;               // the same, i64, where the masks are
+  Tensor present;                    // u8 (N, K): the classes that occur
+  std::vector<Tensor> columns;       // per image i64: the classes that have a column in the cost, ascending
+  std::int64_t places() const { return splits.back(); }
+};
+// Exact: min(G, Q) places for an image with G classes, and a column for each of them. Fixed: min(K, Q) places and K
+// columns for every image, so that all shapes are the same in every step; what is absent contributes nothing.
+MaskSlots mask_slots(const MaskTargets& targets, std::int64_t queries, std::int64_t classes, Device device, bool fixed);
+
 struct Mask2FormerPrediction {
   Variable cls;    // (N, Q, K + 1) logits
   Variable masks;  // (N, Q, h, w) logits, row-major per query: what matmul(e, mask_features^T) makes
 };
 
-// On a GPU the assignment is read back, to know which masks have a loss: the step waits once for every prediction.
-// assignment and rows are on the CPU, all else with the masks.
-
-// Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1].
+// Decisions given from outside (recorded cases); null or empty: made here. Points are f32 (x, y) in [0, 1]. With T the
+// number of matched masks: for exact slots only.
 struct Mask2FormerForced {
   std::vector<Tensor> match_points;  // per image (P, 2)
   Tensor candidates;                 // (T, candidates, 2)
@@ -72,27 +84,30 @@ struct Mask2FormerForced {
 };
 
 struct Mask2FormerLoss {
-  Variable cls, mask, dice;        // (), weighted; without any matched mask the last two are 0 with a zero gradient
-  std::vector<Tensor> cost;        // per image f64 (Q, G) as computed, before bad values are replaced
+  Variable cls, mask, dice;  // (), weighted; without any matched mask the last two are 0 with a zero gradient
+  // Where the masks are, all of them.
+  std::vector<Tensor> cost;        // per image f64 (Q, G) as computed, before bad values are replaced; fixed: (Q, K)
   std::vector<Tensor> assignment;  // per image i64 (Q): index of the target, -1 = no object
-  Tensor chosen;                   // i64 (T, U), ascending; T = matched masks, images in order, then queries
-  std::int64_t bad_costs = 0;      // NaN or infinite elements of the cost; to be reported as a warning
+  Tensor chosen;                   // i64 (T, U), ascending; T = places: images in order, then queries
+  Tensor bad;                      // i64 (N): NaN or infinite elements of the cost; to be reported as a warning
+  std::int64_t bad_costs() const;  // their sum, read on the host
 };
 
 // The same in two steps, for a caller who makes the losses of several predictions with one backward: first all that
 // needs the mask logits, without gradients, then the losses from the logits at the chosen points.
 struct Mask2FormerDecided {
-  std::vector<Tensor> cost, assignment;  // as below
-  Tensor chosen;
-  std::int64_t bad_costs = 0;
-  Tensor rows;     // i64 (T): the matched masks among N*Q, ascending
-  Tensor points;   // f32 (T, P, 2)
-  Tensor logits;   // (T, P) at the points
-  Tensor targets;  // (T, P) in [0, 1]
+  std::vector<Tensor> cost, assignment;  // as above
+  Tensor chosen, bad;
+  Tensor rows;            // i64 (T): the matched masks among N*Q; -1 = absent
+  Tensor class_of, free;  // i64 (N, Q): labels of the queries with a class, and of those without; -1 for the others
+  Tensor points;          // f32 (T, P, 2)
+  Tensor logits;          // (T, P) at the points
+  Tensor targets;         // (T, P) in [0, 1]
 };
 Mask2FormerDecided mask2former_decide(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
-                                      const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
-                                      std::int64_t layer, const Mask2FormerForced& forced = {});
+                                      const MaskSlots& slots, const Mask2FormerLossOptions& options, RandomKey key,
+                                      std::int64_t first_sample, std::int64_t layer,
+                                      const Mask2FormerForced& forced = {});
 // `logits`: a Variable of decided.logits. Without any matched mask it may be a constant.
 Mask2FormerLoss mask2former_losses(const Variable& cls, const Variable& logits, Mask2FormerDecided decided,
                                    const MaskTargets& targets, const Mask2FormerLossOptions& options,
@@ -105,6 +120,7 @@ Mask2FormerLoss mask2former_losses(const Variable& cls, const Variable& logits, 
 // Throws std::invalid_argument for shapes and dtypes (cls and masks f32 or f64, alike).
 Mask2FormerLoss mask2former_loss(const Mask2FormerPrediction& prediction, const MaskTargets& targets,
                                  const Mask2FormerLossOptions& options, const Mask2FormerScope& scope, RandomKey key,
-                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced = {});
+                                 std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced = {},
+                                 bool fixed_slots = false);
 
 }  // namespace rein::models

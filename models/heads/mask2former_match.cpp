@@ -38,10 +38,8 @@ Tensor match_points(std::size_t n, const Mask2FormerLossOptions& options, Random
 //   sum_p of g softplus(-z) + (1 - g) softplus(z) = sum_p softplus(z) - (z g^T).
 // The costs go into the image's rows of the fixed slots as well, (Q, K).
 Tensor cost_matrix(const Tensor& cls, const Tensor& masks, std::int64_t n, const MaskTargets& targets,
-                   const Tensor& points, const Mask2FormerLossOptions& options, Tensor slots) {
-  const auto& classes = targets.classes[static_cast<std::size_t>(n)];
+                   const Tensor& columns, const Tensor& points, const Mask2FormerLossOptions& options, Tensor slots) {
   const std::int64_t queries = masks.size(1);
-  const Tensor columns = Tensor::from(classes, {static_cast<std::int64_t>(classes.size())}).to(masks.device());
   const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(masks.device()), points);
   const Tensor g = ops::sample_label_classes(targets.labels, n, columns, points, masks.dtype());
   const ops::MaskCostTerms terms = ops::mask_cost_terms(z);
@@ -75,6 +73,22 @@ void check_assignment(const Tensor& assignment, std::int64_t queries, std::int64
           std::min(count, queries), " queries, got ", matched);
 }
 
+// The classes of the queries, i64 (N, Q), on the CPU.
+Tensor given_classes(const MaskTargets& targets, const Mask2FormerForced& forced, std::int64_t queries) {
+  const auto images = static_cast<std::int64_t>(targets.classes.size());
+  Tensor out = Tensor::empty({images, queries}, DType::i64);
+  for (std::int64_t n = 0; n < images; ++n) {
+    const auto& classes = targets.classes[static_cast<std::size_t>(n)];
+    const Tensor given = forced.assignment[static_cast<std::size_t>(n)].to(Device{});
+    check_assignment(given, queries, static_cast<std::int64_t>(classes.size()));
+    const std::int64_t* target = given.data<std::int64_t>();
+    for (std::int64_t q = 0; q < queries; ++q)
+      out.mutable_data<std::int64_t>()[n * queries + q] =
+          target[q] < 0 ? -1 : classes[static_cast<std::size_t>(target[q])];
+  }
+  return out;
+}
+
 }  // namespace
 
 RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const char* what) {
@@ -84,47 +98,30 @@ RandomKey point_key(RandomKey key, std::int64_t image, std::int64_t layer, const
       .child(what);
 }
 
-Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
+Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets, const MaskSlots& slots,
                        const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const Mask2FormerForced& forced) {
-  const std::int64_t images = cls.size(0), queries = cls.size(1), slots = options.classes;
+  const std::int64_t images = cls.size(0), queries = cls.size(1), classes = options.classes;
   require(forced.assignment.empty() || forced.assignment.size() == static_cast<std::size_t>(images), "mask2former_loss",
           "assignments must be given for all ", images, " images, got ", forced.assignment.size());
   Matching out;
-  // Fixed slots, one per class: what a device solves without knowing how many targets there are.
-  const Tensor slot_cost = Tensor::zeros({images, queries, slots}, DType::f64, masks.device());
-  Tensor present = Tensor::zeros({images, slots}, DType::u8);
+  // One column per class: what a device solves without knowing how many targets there are.
+  const Tensor slot_cost = Tensor::zeros({images, queries, classes}, DType::f64, masks.device());
   for (std::int64_t n = 0; n < images; ++n) {
-    const auto& classes = targets.classes[static_cast<std::size_t>(n)];
-    if (classes.empty()) {
-      out.cost.push_back(Tensor::empty({queries, 0}, DType::f64));
+    const Tensor& columns = slots.columns[static_cast<std::size_t>(n)];
+    if (columns.count() == 0) {
+      out.cost.push_back(Tensor::empty({queries, 0}, DType::f64, masks.device()));
       continue;
     }
     const Tensor points =
         match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced, masks.device());
-    out.cost.push_back(
-        cost_matrix(cls, masks, n, targets, points, options, slot_cost.rows(n, n + 1).view({queries, slots})));
-    for (const std::int64_t k : classes) present.mutable_data<std::uint8_t>()[n * slots + k] = 1;
+    out.cost.push_back(cost_matrix(cls, masks, n, targets, columns, points, options,
+                                   slot_cost.rows(n, n + 1).view({queries, classes})));
   }
-  const ops::Assignment solved = ops::assignment(slot_cost, present.to(masks.device()));
-  const Tensor slots_of = solved.slots.to(Device{});
-  out.bad = solved.bad;
-  for (std::int64_t n = 0; n < images; ++n) {
-    const auto& classes = targets.classes[static_cast<std::size_t>(n)];
-    if (!forced.assignment.empty()) {
-      const Tensor given = forced.assignment[static_cast<std::size_t>(n)].to(Device{});
-      check_assignment(given, queries, static_cast<std::int64_t>(classes.size()));
-      out.assignment.push_back(given);
-      continue;
-    }
-    Tensor target = Tensor::empty({queries}, DType::i64);
-    const std::int64_t* slot = slots_of.data<std::int64_t>() + n * queries;
-    for (std::int64_t q = 0; q < queries; ++q) {
-      const auto found = std::lower_bound(classes.begin(), classes.end(), slot[q]);
-      target.mutable_data<std::int64_t>()[q] = slot[q] < 0 ? -1 : found - classes.begin();
-    }
-    out.assignment.push_back(std::move(target));
-  }
+  ops::Assignment solved = ops::assignment(slot_cost, slots.present);
+  out.bad = std::move(solved.bad);
+  out.class_of =
+      forced.assignment.empty() ? std::move(solved.slots) : given_classes(targets, forced, queries).to(masks.device());
   return out;
 }
 

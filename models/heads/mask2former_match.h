@@ -6,13 +6,13 @@
 namespace rein::models {
 
 struct Matching {
-  std::vector<Tensor> cost;        // per image f64 (Q, G)
-  std::vector<Tensor> assignment;  // per image i64 (Q), index of the target or -1
-  std::int64_t bad = 0;            // NaN or infinite costs
+  std::vector<Tensor> cost;  // per image f64 (Q, columns)
+  Tensor class_of;           // i64 (N, Q): the class of each query, -1 = no object
+  Tensor bad;                // i64 (N): NaN or infinite costs
 };
 
-// cls (N, Q, K + 1), masks (N, Q, h, w). Points from `key` by image number, unless forced.
-Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets,
+// cls (N, Q, K + 1), masks (N, Q, h, w); results are where these are. Points from `key` by image number, unless forced.
+Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets& targets, const MaskSlots& slots,
                        const Mask2FormerLossOptions& options, RandomKey key, std::int64_t first_sample,
                        std::int64_t layer, const Mask2FormerForced& forced);
 

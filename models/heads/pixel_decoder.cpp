@@ -140,7 +140,7 @@ PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, 
     levels.push_back({h, w});
     sizes.push_back(h * w);
     const Variable encoding = view(slice(level_encoding_->value, 0, level, level + 1), {channels});
-    places.push_back(add_broadcast(constant(sine_position(h, w, channels, dtype).to(device)), encoding));
+    places.push_back(add_broadcast(constant(sine_position(h, w, channels, dtype, device)), encoding));
   }
   Variable x = concat(parts, 1);
   const Variable place = concat(places, 0);

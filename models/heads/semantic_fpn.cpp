@@ -135,7 +135,7 @@ Variable SemanticFpn::logits(const HeadInput& input, const nn::ForwardContext& c
 Losses SemanticFpn::loss(const HeadInput& input, const Tensor& labels, const LossScope& scope,
                          const nn::ForwardContext& context) const {
   SegmentationLoss result = segmentation_loss(logits(input, context), labels, scope);
-  return {{{"loss_ce", result.loss}}, result.accuracy, result.loss};
+  return {{{"loss_ce", result.loss}}, result.loss, result.hits, {}};
 }
 
 Variable SemanticFpn::scores(const HeadInput& input, std::int64_t height, std::int64_t width,
@@ -150,8 +150,7 @@ SegmentationLoss segmentation_loss(const Variable& logits, const Tensor& labels,
   const std::int64_t pixels = scope.total_pixels > 0 ? scope.total_pixels : labels.count();
   const Tensor there = labels.to(full.value().device());
   SegmentationLoss result{cross_entropy(full, there, static_cast<double>(pixels) + f32_epsilon), {}};
-  const ops::Hits hits = ops::accuracy(full.value(), there, ignore_label);
-  result.accuracy = {hits.hits, hits.counted};
+  result.hits = ops::count_hits(full.value(), there, ignore_label);
   return result;
 }
 

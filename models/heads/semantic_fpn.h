@@ -87,7 +87,7 @@ class SemanticFpn final : public Head {
 // Logits (N, h, w, K) against labels i64 (N, H, W), as mmseg's heads do it: resized, and the loss with its accuracy.
 struct SegmentationLoss {
   Variable loss;
-  PixelAccuracy accuracy;
+  Tensor hits;  // as in Losses
 };
 SegmentationLoss segmentation_loss(const Variable& logits, const Tensor& labels, const LossScope& scope);
 

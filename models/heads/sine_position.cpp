@@ -1,7 +1,9 @@
 #include "models/heads/sine_position.h"
 
 #include <cmath>
+#include <mutex>
 #include <numbers>
+#include <vector>
 
 #include "tensor/error.h"
 
@@ -36,6 +38,25 @@ Tensor sine_position(std::int64_t height, std::int64_t width, std::int64_t chann
       }
   });
   return position;
+}
+
+Tensor sine_position(std::int64_t height, std::int64_t width, std::int64_t channels, DType dtype, Device device) {
+  if (device.is_cpu()) return sine_position(height, width, channels, dtype);
+  struct Kept {
+    std::int64_t height, width, channels;
+    Tensor table;
+  };
+  constexpr std::size_t most = 32;  // sizes: a run has three, an evaluation of odd photos some more
+  static std::mutex mutex;
+  static auto* all = new std::vector<Kept>;  // never destroyed: the device's runtime may be gone before
+  const std::lock_guard lock(mutex);
+  for (const Kept& k : *all)
+    if (k.height == height && k.width == width && k.channels == channels && k.table.dtype() == dtype &&
+        k.table.device() == device)
+      return k.table;
+  if (all->size() == most) all->clear();
+  all->push_back({height, width, channels, sine_position(height, width, channels, dtype).to(device)});
+  return all->back().table;
 }
 
 }  // namespace rein::models

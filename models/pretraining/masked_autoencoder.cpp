@@ -92,7 +92,7 @@ Variable MaskedAutoencoder::Decoder::operator()(const Variable& tokens, const Pa
   const Variable seen = embed_(tokens);
   const Variable unseen = expand(view(expand(mask_token_->value, hidden), Shape{1, hidden, dim_}), n);
   Variable all = gather_rows(concat({slice(seen, 1, 1, seen.size(1)), unseen}, 1), mask.places);
-  all = add_broadcast(all, constant(as_tensor(positions_, Shape{patches, dim_}, all.dtype())));
+  all = add_broadcast(all, constant(as_tensor(positions_, Shape{patches, dim_}, all.dtype()).to(all.value().device())));
   Variable x = concat({slice(seen, 1, 0, 1), all}, 1);
   for (const nn::Block& block : blocks_) x = block(x, context);
   x = slice(x, 1, 1, x.size(1));
@@ -130,9 +130,9 @@ Variable MaskedAutoencoder::target_patches(const Variable& target, const PatchMa
   Variable all = patchify(target, options_.vit.patch);
   const auto normalised = [&](const Variable& x) {
     const Shape values{x.size(-1)};
-    Tensor ones = Tensor::empty(values, x.dtype());
-    ones.fill(1);
-    return layer_norm(x, constant(ones), constant(Tensor::zeros(values, x.dtype())), options_.variance_floor);
+    const Device device = x.value().device();
+    return layer_norm(x, constant(Tensor::full(values, 1, x.dtype(), device)),
+                      constant(Tensor::zeros(values, x.dtype(), device)), options_.variance_floor);
   };
   if (options_.whole_photo)
     all = view(normalised(view(all, Shape{all.size(0), all.size(1) * all.size(2)})), all.shape());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/cuda/async.h"
 #include "tensor/cuda/runtime.h"
 
 namespace rein::cuda::driver {
@@ -21,4 +22,22 @@ void copy(void* to, const void* from, std::size_t bytes, Copy kind, int index);
 void fill_bytes(void* block, int byte, std::size_t bytes, int index);
 void synchronize(int index);
 
+// Behind async.h.
+void* allocate_pinned(std::size_t bytes);  // null when there is none left
+void copy_later(void* to, const void* from, std::size_t bytes, Copy kind, Queue queue, int index);
+void* make_event(int index);
+void free_event(void* event) noexcept;
+void record(void* event, Queue queue, int index);
+bool passed(void* event);
+void wait(void* event);
+void hold(Queue queue, void* event, int index);
+void begin_recording(int index);
+void* launch_recording(void* graph, int index);  // `graph`, or a new one: the old one stays the caller's
+void drop_recording(int index) noexcept;
+void free_graph(void* graph) noexcept;
+
 }  // namespace rein::cuda::driver
+
+namespace rein::cuda {
+void count_wait();  // of the host for a device
+}

@@ -1,4 +1,5 @@
-// The real device: one stream per thread and device, stream-ordered copies, segments from cudaMalloc.
+// The real device: per thread and device one stream for work and one for copies beside it, stream-ordered copies,
+// segments from cudaMalloc.
 #include <cstdlib>
 #include <vector>
 
@@ -31,6 +32,24 @@ bool debugging() {
   return on;
 }
 
+cudaStream_t stream_of(Queue queue, int index) {
+  thread_local std::vector<cudaStream_t> streams[2];
+  std::vector<cudaStream_t>& own = streams[queue == Queue::work ? 0 : 1];
+  while (own.size() <= static_cast<std::size_t>(index)) own.push_back(nullptr);
+  cudaStream_t& s = own[static_cast<std::size_t>(index)];
+  if (s == nullptr) {
+    select(index);
+    check(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "could not make a stream");
+  }
+  return s;
+}
+
+cudaMemcpyKind direction_of(driver::Copy kind) {
+  return kind == driver::Copy::to_device ? cudaMemcpyHostToDevice
+         : kind == driver::Copy::to_host ? cudaMemcpyDeviceToHost
+                                         : cudaMemcpyDeviceToDevice;
+}
+
 }  // namespace
 
 int current_device() {
@@ -40,14 +59,7 @@ int current_device() {
 }
 
 cudaStream_t stream(int index) {
-  thread_local std::vector<cudaStream_t> streams;
-  while (streams.size() <= static_cast<std::size_t>(index)) streams.push_back(nullptr);
-  cudaStream_t& s = streams[static_cast<std::size_t>(index)];
-  if (s == nullptr) {
-    select(index);
-    check(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "could not make a stream");
-  }
-  return s;
+  return stream_of(Queue::work, index);
 }
 
 void check_launch(const char* kernel) {
@@ -105,10 +117,7 @@ void free(void* segment, int index) noexcept {
 
 void copy(void* to, const void* from, std::size_t bytes, Copy kind, int index) {
   select(index);
-  const cudaMemcpyKind direction = kind == Copy::to_device ? cudaMemcpyHostToDevice
-                                   : kind == Copy::to_host ? cudaMemcpyDeviceToHost
-                                                           : cudaMemcpyDeviceToDevice;
-  check(cudaMemcpyAsync(to, from, bytes, direction, stream(index)), "a copy failed");
+  check(cudaMemcpyAsync(to, from, bytes, direction_of(kind), stream(index)), "a copy failed");
   // Pageable host memory: the runtime has staged the source when the call returns; results must have arrived.
   if (kind == Copy::to_host) check(cudaStreamSynchronize(stream(index)), "work before a copy to the host failed");
 }
@@ -121,6 +130,84 @@ void fill_bytes(void* block, int byte, std::size_t bytes, int index) {
 void synchronize(int index) {
   select(index);
   check(cudaStreamSynchronize(stream(index)), "work on the device failed");
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  void* data = nullptr;
+  if (cudaHostAlloc(&data, bytes, cudaHostAllocPortable) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  return data;
+}
+
+void copy_later(void* to, const void* from, std::size_t bytes, Copy kind, Queue queue, int index) {
+  select(index);
+  check(cudaMemcpyAsync(to, from, bytes, direction_of(kind), stream_of(queue, index)), "a copy failed");
+}
+
+// A host that waits sleeps: the threads of the loader have the cores.
+void* make_event(int index) {
+  select(index);
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync), "could not make an event");
+  return event;
+}
+void free_event(void* event) noexcept {
+  cudaEventDestroy(static_cast<cudaEvent_t>(event));
+}
+void record(void* event, Queue queue, int index) {
+  select(index);
+  check(cudaEventRecord(static_cast<cudaEvent_t>(event), stream_of(queue, index)), "could not record an event");
+}
+bool passed(void* event) {
+  const cudaError_t state = cudaEventQuery(static_cast<cudaEvent_t>(event));
+  if (state != cudaErrorNotReady) check(state, "work on the device failed");
+  return state == cudaSuccess;
+}
+void wait(void* event) {
+  check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "work on the device failed");
+}
+void hold(Queue queue, void* event, int index) {
+  select(index);
+  check(cudaStreamWaitEvent(stream_of(queue, index), static_cast<cudaEvent_t>(event), 0), "could not order streams");
+}
+
+// Relaxed: memory may be asked of the device while recording, and events of other queues be looked at.
+void begin_recording(int index) {
+  select(index);
+  check(cudaStreamBeginCapture(stream(index), cudaStreamCaptureModeRelaxed), "could not begin to record a graph");
+}
+
+void* launch_recording(void* graph, int index) {
+  select(index);
+  cudaGraph_t recorded = nullptr;
+  check(cudaStreamEndCapture(stream(index), &recorded), "could not record a graph");
+  auto* ready = static_cast<cudaGraphExec_t>(graph);
+  cudaGraphExecUpdateResultInfo info{};
+  cudaError_t error = cudaErrorGraphExecUpdateFailure;
+  if (ready != nullptr) {
+    error = cudaGraphExecUpdate(ready, recorded, &info);
+    if (error == cudaErrorGraphExecUpdateFailure) cudaGetLastError();  // other kernels: not an error of ours
+  }
+  if (error == cudaErrorGraphExecUpdateFailure) {
+    ready = nullptr;
+    error = cudaGraphInstantiate(&ready, recorded, 0);
+  }
+  cudaGraphDestroy(recorded);
+  check(error, "could not make a graph");
+  check(cudaGraphLaunch(ready, stream(index)), "could not launch a graph");
+  return ready;
+}
+
+void drop_recording(int index) noexcept {
+  cudaGraph_t recorded = nullptr;
+  cudaStreamEndCapture(stream(index), &recorded);
+  if (recorded != nullptr) cudaGraphDestroy(recorded);
+  cudaGetLastError();
+}
+void free_graph(void* graph) noexcept {
+  cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
 }
 
 }  // namespace driver

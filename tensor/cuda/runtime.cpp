@@ -1,5 +1,6 @@
 #include "tensor/cuda/runtime.h"
 
+#include <cstring>
 #include <deque>
 #include <mutex>
 
@@ -22,6 +23,8 @@ SegmentCache& cache(int index) {
   }
   return *(*caches)[static_cast<std::size_t>(index)];
 }
+
+constexpr std::size_t staged_limit = std::size_t{64} << 20;
 
 std::string mebibytes(std::size_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -67,10 +70,18 @@ void reset_peak_memory(int index) {
 }
 
 void to_device(void* device, const void* host, std::size_t bytes, int index) {
-  if (bytes > 0) driver::copy(device, host, bytes, driver::Copy::to_device, index);
+  if (bytes == 0) return;
+  if (const Pinned staged = bytes <= staged_limit ? take_pinned(bytes, index) : nullptr) {
+    std::memcpy(staged->data, host, bytes);
+    return send(device, staged, bytes, Queue::work, index);
+  }
+  count_wait();
+  driver::copy(device, host, bytes, driver::Copy::to_device, index);
 }
 void to_host(void* host, const void* device, std::size_t bytes, int index) {
-  if (bytes > 0) driver::copy(host, device, bytes, driver::Copy::to_host, index);
+  if (bytes == 0) return;
+  count_wait();
+  driver::copy(host, device, bytes, driver::Copy::to_host, index);
 }
 void on_device(void* to, const void* from, std::size_t bytes, int index) {
   if (bytes > 0 && to != from) driver::copy(to, from, bytes, driver::Copy::on_device, index);
@@ -79,6 +90,7 @@ void fill_bytes(void* block, int byte, std::size_t bytes, int index) {
   if (bytes > 0) driver::fill_bytes(block, byte, bytes, index);
 }
 void synchronize(int index) {
+  count_wait();
   driver::synchronize(index);
 }
 

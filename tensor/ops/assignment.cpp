@@ -16,12 +16,10 @@ Assignment assignment(const Tensor& cost, const Tensor& present) {
           present.shape(), "; cost is ", cost.shape());
   require(present.device() == cost.device(), "assignment", "cost and present must be on one device, got ",
           cost.device().text(), " and ", present.device().text());
-  Assignment out{Tensor::empty({images, queries}, DType::i64, cost.device())};
-  Tensor bad = Tensor::empty({images}, DType::i64, cost.device());
+  Assignment out{Tensor::empty({images, queries}, DType::i64, cost.device()),
+                 Tensor::empty({images}, DType::i64, cost.device())};
   REIN_ON_DEVICE(cost.device(), assign(cost.data<double>(), present.data<std::uint8_t>(), images, queries, slots,
-                                       out.slots.mutable_data<std::int64_t>(), bad.mutable_data<std::int64_t>()));
-  const Tensor counts = bad.to(Device{});
-  for (const std::int64_t count : counts.values<std::int64_t>()) out.bad += count;
+                                       out.slots.mutable_data<std::int64_t>(), out.bad.mutable_data<std::int64_t>()));
   return out;
 }
 

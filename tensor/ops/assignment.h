@@ -12,13 +12,13 @@
 namespace rein::ops {
 
 struct Assignment {
-  Tensor slots;          // i64 (N, Q): the slot of each query, -1 = none; min(Q, slots present) of them are set
-  std::int64_t bad = 0;  // elements of present slots that were NaN, infinite or beyond 1e200
+  Tensor slots;  // i64 (N, Q): the slot of each query, -1 = none; min(Q, slots present) of them are set
+  Tensor bad;    // i64 (N): elements of present slots that were NaN, infinite or beyond 1e200
 };
 
 // cost f64 (N, Q, K); present u8 (N, K): slot k of image n takes part. Absent slots are not read. Bad elements are
 // replaced: NaN and +inf by L, -inf by -L, where L = 1e6 times the largest finite magnitude (at least 1).
-// On a GPU this waits for the count of bad elements.
+// Both results are where the cost is: nothing is read back.
 Assignment assignment(const Tensor& cost, const Tensor& present);
 
 }  // namespace rein::ops

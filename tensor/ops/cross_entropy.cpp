@@ -94,14 +94,18 @@ Tensor argmax_last(const Tensor& logits, DType ids) {
   return out;
 }
 
-Hits accuracy(const Tensor& logits, const Tensor& labels, std::int64_t ignore) {
+Tensor count_hits(const Tensor& logits, const Tensor& labels, std::int64_t ignore) {
   check("accuracy", logits, labels, ignore);
   Tensor counts = Tensor::empty({2}, DType::i64, logits.device());
   dispatch_real("accuracy", logits.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(logits.device(), count_hits<T>(logits.data<T>(), labels.data<std::int64_t>(), labels.count(),
                                                   logits.size(-1), ignore, counts.mutable_data<std::int64_t>()));
   });
-  const Tensor host = counts.to(Device{});
+  return counts;
+}
+
+Hits accuracy(const Tensor& logits, const Tensor& labels, std::int64_t ignore) {
+  const Tensor host = count_hits(logits, labels, ignore).to(Device{});
   return {host.data<std::int64_t>()[0], host.data<std::int64_t>()[1]};
 }
 

@@ -30,7 +30,9 @@ struct Hits {
   std::int64_t hits = 0;     // rows whose argmax is their label
   std::int64_t counted = 0;  // rows that are not ignored
 };
-// On a GPU this waits for the counts.
+// Left where the logits are, i64 (2): hits, counted.
+Tensor count_hits(const Tensor& logits, const Tensor& labels, std::int64_t ignore);
+// The same, read on the host: on a GPU this waits.
 Hits accuracy(const Tensor& logits, const Tensor& labels, std::int64_t ignore);
 
 }  // namespace rein::ops

@@ -10,7 +10,8 @@
 namespace rein::ops {
 namespace {
 
-void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor) {
+void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor,
+           const Tensor& rows) {
   require(z && z.rank() == 2, op, "z must have shape (T, P), got ", z.shape());
   require(g && g.shape() == z.shape() && g.dtype() == z.dtype(), op, "g must be ", name_of(z.dtype()), " ", z.shape(),
           " like z, got ", g.shape());
@@ -18,28 +19,36 @@ void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor,
           g.device().text());
   require(std::isfinite(bce_divisor) && bce_divisor > 0 && std::isfinite(dice_divisor) && dice_divisor > 0, op,
           "divisors must be finite and above 0, got ", bce_divisor, " and ", dice_divisor);
+  require(!rows || (rows.dtype() == DType::i64 && rows.shape() == Shape{z.size(0)} && rows.device() == z.device()), op,
+          "rows must be i64 (", z.size(0), ") on ", z.device().text(), ", got ", rows ? name_of(rows.dtype()) : "", " ",
+          rows.shape(), " on ", rows.device().text());
+}
+
+const std::int64_t* ids_or_null(const Tensor& rows) {
+  return rows ? rows.data<std::int64_t>() : nullptr;
 }
 
 }  // namespace
 
-MaskPointLoss mask_point_loss(const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor) {
-  check("mask_point_loss", z, g, bce_divisor, dice_divisor);
+MaskPointLoss mask_point_loss(const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor,
+                              const Tensor& rows) {
+  check("mask_point_loss", z, g, bce_divisor, dice_divisor, rows);
   MaskPointLoss out{Tensor::empty({}, z.dtype(), z.device()), Tensor::empty({}, z.dtype(), z.device()),
                     Tensor::empty({z.size(0), 2}, DType::f64, z.device())};
   dispatch_real("mask_point_loss", z.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(z.device(), mask_point_loss<T>(z.data<T>(), g.data<T>(), z.size(0), z.size(1), bce_divisor,
-                                                  dice_divisor, out.bce.mutable_data<T>(), out.dice.mutable_data<T>(),
-                                                  out.sums.mutable_data<double>()));
+    REIN_ON_DEVICE(z.device(), mask_point_loss<T>(z.data<T>(), g.data<T>(), ids_or_null(rows), z.size(0), z.size(1),
+                                                  bce_divisor, dice_divisor, out.bce.mutable_data<T>(),
+                                                  out.dice.mutable_data<T>(), out.sums.mutable_data<double>()));
   });
   return out;
 }
 
 Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice, const Tensor& z, const Tensor& g,
-                                const Tensor& sums, double bce_divisor, double dice_divisor) {
-  check("mask_point_loss_backward", z, g, bce_divisor, dice_divisor);
-  const std::int64_t rows = z.size(0);
-  require(sums && sums.dtype() == DType::f64 && sums.shape() == Shape{rows, 2}, "mask_point_loss_backward",
-          "sums must be f64 ", Shape{rows, 2}, ", got ", sums.shape());
+                                const Tensor& sums, double bce_divisor, double dice_divisor, const Tensor& rows) {
+  check("mask_point_loss_backward", z, g, bce_divisor, dice_divisor, rows);
+  const Shape pairs{z.size(0), 2};
+  require(sums && sums.dtype() == DType::f64 && sums.shape() == pairs, "mask_point_loss_backward", "sums must be f64 ",
+          pairs, ", got ", sums.shape());
   for (const Tensor& grad : {grad_bce, grad_dice}) {
     require(!grad || (grad.count() == 1 && grad.dtype() == z.dtype() && grad.device() == z.device()),
             "mask_point_loss_backward", "gradients of the losses must be scalars like z, ", name_of(z.dtype()), " on ",
@@ -49,10 +58,10 @@ Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice,
           z.device().text(), " and ", sums.device().text());
   Tensor grad = Tensor::empty_like(z);
   dispatch_real("mask_point_loss_backward", z.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(z.device(), mask_point_loss_backward<T>(grad_bce ? grad_bce.data<T>() : nullptr,
-                                                           grad_dice ? grad_dice.data<T>() : nullptr, z.data<T>(),
-                                                           g.data<T>(), sums.data<double>(), rows, z.size(1),
-                                                           bce_divisor, dice_divisor, grad.mutable_data<T>()));
+    REIN_ON_DEVICE(z.device(), mask_point_loss_backward<T>(
+                                   grad_bce ? grad_bce.data<T>() : nullptr, grad_dice ? grad_dice.data<T>() : nullptr,
+                                   z.data<T>(), g.data<T>(), ids_or_null(rows), sums.data<double>(), z.size(0),
+                                   z.size(1), bce_divisor, dice_divisor, grad.mutable_data<T>()));
   });
   return grad;
 }

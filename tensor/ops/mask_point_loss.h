@@ -13,11 +13,13 @@ struct MaskPointLoss {
   Tensor dice;  // () sum over t of (1 - (2 sum s g + 1) / (sum s + sum g + 1)) / dice_divisor
   Tensor sums;  // f64 (T, 2): sum s g and sum s + sum g of a row
 };
-// z, g (T, P), f32 or f64. T = 0: zeros.
-MaskPointLoss mask_point_loss(const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor);
+// z, g (T, P), f32 or f64. T = 0: zeros. rows i64 (T), or null: a row t with rows[t] < 0 is absent: it adds exactly 0
+// to both losses, whatever z and g hold there, and has a zero gradient.
+MaskPointLoss mask_point_loss(const Tensor& z, const Tensor& g, double bce_divisor, double dice_divisor,
+                              const Tensor& rows = {});
 // grad_bce, grad_dice (), either null. -> like z.
 Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice, const Tensor& z, const Tensor& g,
-                                const Tensor& sums, double bce_divisor, double dice_divisor);
+                                const Tensor& sums, double bce_divisor, double dice_divisor, const Tensor& rows = {});
 
 struct MaskCostTerms {
   Tensor sigmoid;  // (Q, P)

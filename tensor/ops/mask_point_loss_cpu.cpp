@@ -133,11 +133,13 @@ constexpr std::int64_t sum_chunk = 1024;
 }  // namespace
 
 template <class T>
-void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t cols, double bce_divisor,
-                     double dice_divisor, T* bce, T* dice, double* sums) {
+void mask_point_loss(const T* z, const T* g, const std::int64_t* ids, std::int64_t rows, std::int64_t cols,
+                     double bce_divisor, double dice_divisor, T* bce, T* dice, double* sums) {
   const auto kernel = REIN_KERNEL_OF(T, point_sums);
   std::vector<double> of_rows(static_cast<std::size_t>(4 * rows), 0.0);
+  const auto absent = [&](std::int64_t r) { return ids != nullptr && ids[r] < 0; };
   parallel_for(rows, [&](std::int64_t r) {
+    if (absent(r)) return;
     for (std::int64_t c = 0; c < cols; c += sum_chunk)
       kernel(z + r * cols + c, g + r * cols + c, std::min(sum_chunk, cols - c), of_rows.data() + 4 * r);
   });
@@ -147,6 +149,7 @@ void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t col
     bce_sum += of_row[0];
     sums[0] = of_row[1];
     sums[1] = of_row[2] + of_row[3];
+    if (absent(r)) continue;
     dice_sum += 1 - (2 * sums[0] + 1) / (sums[1] + 1);
   }
   *bce = static_cast<T>(bce_sum / bce_divisor);
@@ -155,13 +158,17 @@ void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t col
 
 // d/ds of 1 - n / d with n = 2 sum s g + 1, d = sum s + sum g + 1: n / d^2 - 2 g / d.
 template <class T>
-void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const double* sums,
-                              std::int64_t rows, std::int64_t cols, double bce_divisor, double dice_divisor,
-                              T* grad_z) {
+void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const std::int64_t* ids,
+                              const double* sums, std::int64_t rows, std::int64_t cols, double bce_divisor,
+                              double dice_divisor, T* grad_z) {
   const auto kernel = REIN_KERNEL_OF(T, point_grads);
   const double bce = grad_bce != nullptr ? static_cast<double>(*grad_bce) / bce_divisor : 0;
   const double dice = grad_dice != nullptr ? static_cast<double>(*grad_dice) / dice_divisor : 0;
   parallel_for(rows, [&](std::int64_t r) {
+    if (ids != nullptr && ids[r] < 0) {
+      std::fill_n(grad_z + r * cols, cols, T(0));
+      return;
+    }
     const double n = 2 * sums[2 * r] + 1, d = sums[2 * r + 1] + 1;
     kernel(z + r * cols, g + r * cols, cols, static_cast<T>(bce), static_cast<T>(dice * n / (d * d)),
            static_cast<T>(dice * 2 / d), grad_z + r * cols);
@@ -186,11 +193,12 @@ void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
       cost[q * of.targets + t] = slots[q * of.slots + of.classes[t]] = of.at(q, t);
 }
 
-#define REIN_INSTANTIATE(T)                                                                                       \
-  template void mask_point_loss(const T*, const T*, std::int64_t, std::int64_t, double, double, T*, T*, double*); \
-  template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const double*, std::int64_t,     \
-                                         std::int64_t, double, double, T*);                                       \
-  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                \
+#define REIN_INSTANTIATE(T)                                                                                          \
+  template void mask_point_loss(const T*, const T*, const std::int64_t*, std::int64_t, std::int64_t, double, double, \
+                                T*, T*, double*);                                                                    \
+  template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const std::int64_t*, const double*, \
+                                         std::int64_t, std::int64_t, double, double, T*);                            \
+  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                   \
   template void mask_cost_terms(const T*, std::int64_t, std::int64_t, T*, double*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

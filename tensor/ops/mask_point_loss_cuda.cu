@@ -25,13 +25,20 @@ struct Logistic {
   __device__ T softplus(T z) const { return (z > T(0) ? z : T(0)) + log1p(e); }
 };
 
+// A row is absent when its id is below 0; without ids all are there.
+__device__ inline bool is_absent(const std::int64_t* ids, std::int64_t row) {
+  return ids != nullptr && ids[row] < 0;
+}
+
 // sums (rows, 2); bce_rows (rows).
 template <class T>
-__global__ void rows_kernel(const T* z, const T* g, std::int64_t cols, double* sums, double* bce_rows) {
+__global__ void rows_kernel(const T* z, const T* g, const std::int64_t* ids, std::int64_t cols, double* sums,
+                            double* bce_rows) {
   double* shared = dynamic_shared<double>();
   const std::int64_t start = blockIdx.x * cols;
   double bce = 0, product = 0, both = 0;
-  for (std::int64_t c = threadIdx.x; c < cols; c += threads) {
+  const std::int64_t count = is_absent(ids, blockIdx.x) ? 0 : cols;
+  for (std::int64_t c = threadIdx.x; c < count; c += threads) {
     const T v = z[start + c], target = g[start + c];
     const Logistic<T> l(v);
     bce += static_cast<double>(l.softplus(v) - v * target);
@@ -48,11 +55,12 @@ __global__ void rows_kernel(const T* z, const T* g, std::int64_t cols, double* s
 }
 
 template <class T>
-__global__ void total_kernel(const double* sums, const double* bce_rows, std::int64_t rows, double bce_divisor,
-                             double dice_divisor, T* bce_out, T* dice_out) {
+__global__ void total_kernel(const double* sums, const double* bce_rows, const std::int64_t* ids, std::int64_t rows,
+                             double bce_divisor, double dice_divisor, T* bce_out, T* dice_out) {
   double* shared = dynamic_shared<double>();
   double bce = 0, dice = 0;
   for (std::int64_t r = threadIdx.x; r < rows; r += threads) {
+    if (is_absent(ids, r)) continue;
     bce += bce_rows[r];
     dice += 1 - (2 * sums[2 * r] + 1) / (sums[2 * r + 1] + 1);
   }
@@ -64,13 +72,17 @@ __global__ void total_kernel(const double* sums, const double* bce_rows, std::in
 }
 
 template <class T>
-__global__ void backward_kernel(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const double* sums,
-                                std::int64_t rows, std::int64_t cols, double bce_divisor, double dice_divisor,
-                                T* grad_z) {
+__global__ void backward_kernel(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const std::int64_t* ids,
+                                const double* sums, std::int64_t rows, std::int64_t cols, double bce_divisor,
+                                double dice_divisor, T* grad_z) {
   const T bce = grad_bce != nullptr ? static_cast<T>(static_cast<double>(*grad_bce) / bce_divisor) : T(0);
   const double dice = grad_dice != nullptr ? static_cast<double>(*grad_dice) / dice_divisor : 0;
   for (std::int64_t i = global_thread(); i < rows * cols; i += global_threads()) {
     const std::int64_t r = i / cols;
+    if (is_absent(ids, r)) {
+      grad_z[i] = T(0);
+      continue;
+    }
     const double n = 2 * sums[2 * r] + 1, d = sums[2 * r + 1] + 1;
     const T a = static_cast<T>(dice * n / (d * d)), b = static_cast<T>(dice * 2 / d);
     const Logistic<T> l(z[i]);
@@ -117,21 +129,21 @@ unsigned blocks_of_rows(std::int64_t rows) {
 }  // namespace
 
 template <class T>
-void mask_point_loss(const T* z, const T* g, std::int64_t rows, std::int64_t cols, double bce_divisor,
-                     double dice_divisor, T* bce, T* dice, double* sums) {
+void mask_point_loss(const T* z, const T* g, const std::int64_t* ids, std::int64_t rows, std::int64_t cols,
+                     double bce_divisor, double dice_divisor, T* bce, T* dice, double* sums) {
   Scratch<double> bce_rows(rows);
-  launch("mask_point_loss", rows_kernel<T>, blocks_of_rows(rows), threads, sum_bytes, z, g, cols, sums,
+  launch("mask_point_loss", rows_kernel<T>, blocks_of_rows(rows), threads, sum_bytes, z, g, ids, cols, sums,
          bce_rows.data());
-  launch("mask_point_loss", total_kernel<T>, 1, threads, sum_bytes, sums, bce_rows.data(), rows, bce_divisor,
+  launch("mask_point_loss", total_kernel<T>, 1, threads, sum_bytes, sums, bce_rows.data(), ids, rows, bce_divisor,
          dice_divisor, bce, dice);
 }
 
 template <class T>
-void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const double* sums,
-                              std::int64_t rows, std::int64_t cols, double bce_divisor, double dice_divisor,
-                              T* grad_z) {
+void mask_point_loss_backward(const T* grad_bce, const T* grad_dice, const T* z, const T* g, const std::int64_t* ids,
+                              const double* sums, std::int64_t rows, std::int64_t cols, double bce_divisor,
+                              double dice_divisor, T* grad_z) {
   launch("mask_point_loss_backward", backward_kernel<T>, blocks_for(rows * cols, threads, 65536), threads, 0, grad_bce,
-         grad_dice, z, g, sums, rows, cols, bce_divisor, dice_divisor, grad_z);
+         grad_dice, z, g, ids, sums, rows, cols, bce_divisor, dice_divisor, grad_z);
 }
 
 template <class T>
@@ -145,11 +157,12 @@ void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
          slots);
 }
 
-#define REIN_INSTANTIATE(T)                                                                                       \
-  template void mask_point_loss(const T*, const T*, std::int64_t, std::int64_t, double, double, T*, T*, double*); \
-  template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const double*, std::int64_t,     \
-                                         std::int64_t, double, double, T*);                                       \
-  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                \
+#define REIN_INSTANTIATE(T)                                                                                          \
+  template void mask_point_loss(const T*, const T*, const std::int64_t*, std::int64_t, std::int64_t, double, double, \
+                                T*, T*, double*);                                                                    \
+  template void mask_point_loss_backward(const T*, const T*, const T*, const T*, const std::int64_t*, const double*, \
+                                         std::int64_t, std::int64_t, double, double, T*);                            \
+  template void mask_costs(const MaskCosts<T>&, double*, double*);                                                   \
   template void mask_cost_terms(const T*, std::int64_t, std::int64_t, T*, double*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

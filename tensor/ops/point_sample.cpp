@@ -25,12 +25,12 @@ Points check_points(const char* op, const Tensor& points, std::int64_t rows) {
   return {points.size(-2), points.rank() == 2};
 }
 
-void check_ids(const char* op, const char* what, const Tensor& ids, std::int64_t below) {
+void check_ids(const char* op, const char* what, const Tensor& ids, std::int64_t below, std::int64_t lowest = -1) {
   require(ids && ids.dtype() == DType::i64 && ids.rank() == 1, op, what, " must be i64 (T), got ",
           ids ? name_of(ids.dtype()) : "nothing", " ", ids.shape());
   if (ids.device().is_cuda()) return;  // reading them back would stop the step: the kernels check
   for (const std::int64_t id : ids.values<std::int64_t>())
-    require(id >= 0 && id < below, op, what, " must be in [0, ", below, "), got ", id);
+    require(id >= lowest && id < below, op, what, " must be in [0, ", below, "), got ", id);
 }
 
 // All where the first one is.
@@ -126,7 +126,7 @@ Tensor sample_label_classes(const Tensor& labels, std::int64_t image, const Tens
   const Map map = check_labels("sample_label_classes", labels);
   require(image >= 0 && image < map.count, "sample_label_classes", "image must be in [0, ", map.count, "), got ",
           image);
-  check_ids("sample_label_classes", "classes", classes, 256);
+  check_ids("sample_label_classes", "classes", classes, 256, 0);
   if (classes.device().is_cpu()) {
     std::vector<bool> seen(256);
     for (const std::int64_t k : classes.values<std::int64_t>()) {

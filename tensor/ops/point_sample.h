@@ -3,6 +3,7 @@
 // Equal PyTorch call: grid_sample(map, 2 * points - 1, mode="bilinear", padding_mode="zeros", align_corners=False).
 // Points are f32 always (ours and recorded ones are exact in it); coordinates and weights are computed in the dtype of
 // the result. A point farther than a pixel outside (or NaN) gives 0.
+// A row or image of -1 is absent (tensor/ops/match_slots.h): it gives 0 at every point, and has no gradient.
 // All inputs are on one device. Rows, images and classes on a GPU are not checked, because reading them back would stop
 // the step: a row or image that does not exist gives NaN.
 #pragma once
@@ -11,7 +12,8 @@
 
 namespace rein::ops {
 
-// maps (..., h, w) f32 or f64, seen as M maps. rows i64 (T): which map row t reads; a map may be read by several.
+// maps (..., h, w) f32 or f64, seen as M maps. rows i64 (T): which map row t reads, -1 = none; a map may be read by
+// several.
 // points f32 (T, P, 2), or (P, 2) shared by all rows. -> (T, P) like maps.
 Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points);
 // grad_out (T, P) -> maps_shape: grad_out times the four weights added at the four pixels, zero elsewhere. Rows of a
@@ -19,7 +21,8 @@ Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points
 Tensor point_sample_backward(const Tensor& grad_out, const Tensor& rows, const Tensor& points, const Shape& maps_shape);
 
 // Point sampling of the 0/1 map "label == class" without making it. labels i64 or u8 (N, H, W); images, classes i64
-// (T); points f32 (T, P, 2) or (P, 2). -> (T, P), dtype f32 or f64. Fractions near class and image borders.
+// (T), an image of -1 is absent; points f32 (T, P, 2) or (P, 2). -> (T, P), dtype f32 or f64. Fractions near class and
+// image borders.
 Tensor sample_label_mask(const Tensor& labels, const Tensor& images, const Tensor& classes, const Tensor& points,
                          DType dtype);
 // All classes of one image at the same points (P, 2), which reads the labels once: classes i64 (G), different ones,

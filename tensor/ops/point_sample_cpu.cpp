@@ -158,6 +158,10 @@ void point_sample(const T* maps, std::int64_t /*map_count*/, std::int64_t h, std
   const auto kernel = REIN_KERNEL_OF(T, read_points);
   const std::int64_t pitch = w + 2;
   parallel_for(row_count, [&](std::int64_t t) {
+    if (rows[t] < 0) {
+      std::fill_n(out + t * point_count, point_count, T(0));
+      return;
+    }
     std::vector<T> frame(at((h + 3) * pitch), T(0));
     const T* map = maps + rows[t] * h * w;
     for (std::int64_t y = 0; y < h; ++y) std::copy_n(map + y * w, w, frame.data() + (y + 1) * pitch + 1);
@@ -175,10 +179,12 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
                            T* grad_maps) {
   // The rows of each map, ascending: first[m] .. first[m + 1] of `order`.
   std::vector<std::int64_t> first(at(maps + 1), 0), order(at(row_count));
-  for (std::int64_t t = 0; t < row_count; ++t) ++first[at(rows[t] + 1)];
+  for (std::int64_t t = 0; t < row_count; ++t)
+    if (rows[t] >= 0) ++first[at(rows[t] + 1)];
   for (std::int64_t m = 0; m < maps; ++m) first[at(m + 1)] += first[at(m)];
   std::vector<std::int64_t> next(first.begin(), first.end() - 1);
-  for (std::int64_t t = 0; t < row_count; ++t) order[at(next[at(rows[t])]++)] = t;
+  for (std::int64_t t = 0; t < row_count; ++t)
+    if (rows[t] >= 0) order[at(next[at(rows[t])]++)] = t;
 
   Places<T> common;
   if (shared) common.find(points, point_count, h, w);
@@ -208,6 +214,10 @@ void sample_label_mask(const Label* labels, std::int64_t /*image_count*/, std::i
                        const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
                        const float* points, std::int64_t point_count, bool shared, T* out) {
   parallel_for(row_count, [&](std::int64_t t) {
+    if (images[t] < 0) {
+      std::fill_n(out + t * point_count, point_count, T(0));
+      return;
+    }
     const Label* map = labels + images[t] * h * w;
     const float* own = points + (shared ? 0 : t * point_count * 2);
     for (std::int64_t p = 0; p < point_count; ++p) {

@@ -6,7 +6,7 @@
 
 namespace rein::ops::cpu {
 
-// maps (M, h, w), rows (T), points (T, P, 2), or (P, 2) when shared -> out (T, P).
+// maps (M, h, w), rows (T) with -1 = absent, points (T, P, 2), or (P, 2) when shared -> out (T, P).
 template <class T>
 void point_sample(const T* maps, std::int64_t map_count, std::int64_t h, std::int64_t w, const std::int64_t* rows,
                   std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out);

@@ -52,7 +52,7 @@ __global__ void sample_kernel(const T* maps, std::int64_t map_count, std::int64_
                               std::int64_t point_count, bool shared, T* out) {
   each_point(points, row_count, point_count, shared, [&](std::int64_t i, std::int64_t t, const float* point) {
     const std::int64_t row = rows[t];
-    T sum = T(NAN);
+    T sum = row == -1 ? T(0) : T(NAN);
     if (row >= 0 && row < map_count) {
       const Taps<T> taps(point, h, w);
       const T* map = maps + row * h * w;
@@ -86,7 +86,7 @@ __global__ void mask_kernel(const Label* labels, std::int64_t image_count, std::
                             const float* points, std::int64_t point_count, bool shared, T* out) {
   each_point(points, row_count, point_count, shared, [&](std::int64_t i, std::int64_t t, const float* point) {
     const std::int64_t image = images[t];
-    T sum = T(NAN);
+    T sum = image == -1 ? T(0) : T(NAN);
     if (image >= 0 && image < image_count) {
       const Taps<T> taps(point, h, w);
       const Label* map = labels + image * h * w;

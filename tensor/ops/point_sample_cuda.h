@@ -1,5 +1,5 @@
 // CUDA kernels behind tensor/ops/point_sample.h: the signatures of point_sample_cpu.h, with device addresses. Rows,
-// images and classes are not checked on the host: one outside of its range reads nothing and gives NaN.
+// images and classes are not checked on the host: one outside of its range reads nothing and gives NaN, -1 gives 0.
 #pragma once
 
 #include <cstdint>

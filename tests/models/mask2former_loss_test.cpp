@@ -173,7 +173,7 @@ TEST_CASE("NaN and infinite logits: the costs are counted, the query stays unmat
     Mask2FormerPrediction prediction = random_prediction(1, 5, 4, DType::f32);
     prediction.masks.mutable_value().view({5, 60}).rows(2, 3).fill(bad);
     const Mask2FormerLoss loss = run(prediction, labels_of({{0, 2, 3}}), o);
-    CHECK(loss.bad_costs == 3);
+    CHECK(loss.bad_costs() == 3);
     CHECK(loss.assignment[0].at(2) == -1);
     const Variable total = total_of(loss);
     CHECK(std::isfinite(total.value().item()));
@@ -185,7 +185,7 @@ TEST_CASE("NaN and infinite logits: the costs are counted, the query stays unmat
   Mask2FormerPrediction lost = random_prediction(1, 5, 4, DType::f32);
   lost.cls.mutable_value().fill(std::numeric_limits<double>::quiet_NaN());
   const Mask2FormerLoss loss = run(lost, labels_of({{0, 2, 3}}), small_options(4));
-  CHECK(loss.bad_costs == 15);
+  CHECK(loss.bad_costs() == 15);
   CHECK(std::isnan(loss.cls.value().item()));
   CHECK(std::isfinite(loss.mask.value().item()));
 }
@@ -219,6 +219,38 @@ TEST_CASE("micro-batches give the losses and gradients of the larger batch") {
   CHECK(cls == doctest::Approx(expected.cls.value().item()).epsilon(1e-13));
   CHECK(mask == doctest::Approx(expected.mask.value().item()).epsilon(1e-13));
   CHECK(dice == doctest::Approx(expected.dice.value().item()).epsilon(1e-13));
+}
+
+TEST_CASE("fixed slots: the losses, gradients and decisions of exact ones") {
+  for (const std::int64_t queries : {3, 5, 9}) {  // fewer than classes, too
+    const Mask2FormerLossOptions o = small_options(6);
+    const MaskTargets targets = mask_targets(labels_of({{0, 1, 3, 5}, {}, {2}}), 6);
+    const Mask2FormerPrediction exact = random_prediction(3, queries, 6, DType::f64);
+    const Mask2FormerPrediction fixed = random_prediction(3, queries, 6, DType::f64);
+    const Mask2FormerLoss expected = mask2former_loss(exact, targets, o, {}, RandomKey(9), 4, 2);
+    const Mask2FormerLoss loss = mask2former_loss(fixed, targets, o, {}, RandomKey(9), 4, 2, {}, true);
+    const std::int64_t places = std::min<std::int64_t>(queries, 6);
+    CHECK(loss.chosen.size(0) == 3 * places);
+    for (std::size_t n = 0; n < 3; ++n) {
+      CHECK(loss.assignment[n].to_doubles() == expected.assignment[n].to_doubles());
+      CHECK(loss.cost[n].shape() == Shape{queries, 6});
+    }
+    // Mask t of an image has the same points, wherever its place is.
+    std::int64_t row = 0;
+    for (std::int64_t n = 0; n < 3; ++n)
+      for (std::int64_t t = 0; t < std::min<std::int64_t>(queries, n == 0 ? 4 : n == 1 ? 0 : 1); ++t, ++row) {
+        const std::int64_t place = n * places + t;
+        CHECK(loss.chosen.rows(place, place + 1).to_doubles() == expected.chosen.rows(row, row + 1).to_doubles());
+      }
+    CHECK(row == expected.chosen.size(0));
+    CHECK(loss.cls.value().item() == expected.cls.value().item());
+    CHECK(loss.mask.value().item() == expected.mask.value().item());
+    CHECK(loss.dice.value().item() == expected.dice.value().item());
+    backward(total_of(expected));
+    backward(total_of(loss));
+    CHECK(fixed.cls.grad().to_doubles() == exact.cls.grad().to_doubles());
+    CHECK(fixed.masks.grad().to_doubles() == exact.masks.grad().to_doubles());
+  }
 }
 
 TEST_CASE("the same bits for any number of threads") {

@@ -101,8 +101,8 @@ TEST_CASE("micro-batches add up to the larger batch: losses, accuracy and gradie
       CHECK(l.terms.size() == 1);
       CHECK(l.terms[0].first == "decode.loss_ce");
       loss += l.total.value().item();
-      accuracy.hits += l.accuracy.hits;
-      accuracy.valid += l.accuracy.valid;
+      accuracy.hits += l.accuracy().hits;
+      accuracy.valid += l.accuracy().valid;
       backward(l.total);
     }
     losses.push_back(loss);
@@ -158,7 +158,7 @@ TEST_CASE("a batch whose labels are all ignored has loss zero and zero gradients
   for (std::int64_t i = 0; i < 64; ++i) labels.mutable_data<std::int64_t>()[i] = 255;
   const Losses l = model.loss(training, random_normal(RandomKey(2), {1, 8, 8, 3}, 0, 1, DType::f64), labels);
   CHECK(l.total.value().item() == 0);
-  CHECK(l.accuracy.percent() == doctest::Approx(100));
+  CHECK(l.accuracy().percent() == doctest::Approx(100));
   backward(l.total);
   model.visit([&](const std::string&, nn::Param& p) {
     if (!p.value.grad()) return;
@@ -173,9 +173,9 @@ TEST_CASE("the loss divides by all pixels, ignored ones too, plus the f32 epsilo
   const double sum = cost(2, 0) + cost(0, 1) + cost(3, -1);
   const SegmentationLoss l = segmentation_loss(constant(logits), labels, {});
   CHECK(std::abs(l.loss.value().item() * (4 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
-  CHECK(l.accuracy.hits == 2);
-  CHECK(l.accuracy.valid == 3);
-  CHECK(std::abs(l.accuracy.percent() - 100 * (2 + 1.1920928955078125e-07) / (3 + 1.1920928955078125e-07)) < 1e-12);
+  CHECK(accuracy_of(l.hits).hits == 2);
+  CHECK(accuracy_of(l.hits).valid == 3);
+  CHECK(std::abs(accuracy_of(l.hits).percent() - 100 * (2 + 1.1920928955078125e-07) / (3 + 1.1920928955078125e-07)) < 1e-12);
   const SegmentationLoss part = segmentation_loss(constant(logits), labels, {.total_pixels = 12});
   CHECK(std::abs(part.loss.value().item() * (12 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
 }

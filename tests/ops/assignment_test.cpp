@@ -126,7 +126,7 @@ TEST_CASE("small assignments cost what trying all of them finds") {
           std::vector<bool> free(slots, true);
           const double best = brute_force(m, 0, free, std::min(queries, slots));
           CHECK(total_of(found.slots, m, free) == doctest::Approx(best).epsilon(1e-12));
-          CHECK(found.bad == 0);
+          CHECK(found.bad.item() == 0);
         }
       }
     }
@@ -149,7 +149,7 @@ TEST_CASE("many random assignments, absent slots and ties included, cost what mi
       for (std::size_t k = 0; k < slots; ++k)
         if (!there[k]) row[k] = std::nan("");
     const ops::Assignment found = ops::assignment(cost_of(poisoned), present);
-    CHECK(found.bad == 0);
+    CHECK(found.bad.item() == 0);
     CHECK(total_of(found.slots, m, there) == doctest::Approx(min_cost_flow(m, there)).epsilon(1e-10));
     CHECK(ops::assignment(cost_of(poisoned), present).slots.to_doubles() == found.slots.to_doubles());
   }
@@ -170,19 +170,19 @@ TEST_CASE("NaN and infinite costs are counted, avoided, and survived") {
   // Query 1 is all bad: the others get the targets at the cost they would have without it.
   const Matrix one_row{{3, 1}, {nan, inf}, {1, 2}};
   const ops::Assignment found = ops::assignment(cost_of(one_row), all_present(2));
-  CHECK(found.bad == 2);
+  CHECK(found.bad.item() == 2);
   CHECK(found.slots.to_doubles() == std::vector<double>{1, -1, 0});
   // -inf is as good as can be.
   CHECK(ops::assignment(cost_of({{0, 1}, {1, -inf}, {0, -50}}), all_present(2)).slots.to_doubles() ==
         std::vector<double>{0, 1, -1});
   // Nothing but NaN: by index.
   const ops::Assignment all = ops::assignment(cost_of(Matrix(3, std::vector<double>(2, nan))), all_present(2));
-  CHECK(all.bad == 6);
+  CHECK(all.bad.item() == 6);
   CHECK(all.slots.to_doubles() == std::vector<double>{0, 1, -1});
   // The replacement does not swallow the differences of the finite ones.
   const ops::Assignment fine = ops::assignment(cost_of({{1e-3, 5}, {2e-3, 5}, {nan, nan}}), all_present(2));
   CHECK(fine.slots.to_doubles() == std::vector<double>{0, 1, -1});
-  CHECK(ops::assignment(cost_of({{1e300, 1}, {0, 1}}), all_present(2)).bad == 1);
+  CHECK(ops::assignment(cost_of({{1e300, 1}, {0, 1}}), all_present(2)).bad.item() == 1);
 }
 
 TEST_CASE("no slot present, no slots, no queries; several images; what does not fit") {

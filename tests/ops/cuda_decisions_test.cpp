@@ -9,6 +9,7 @@
 #include "tensor/ops/attention_mask.h"
 #include "tensor/ops/cross_entropy.h"
 #include "tensor/ops/mask_point_loss.h"
+#include "tensor/ops/match_slots.h"
 #include "tensor/ops/point_sample.h"
 #include "tensor/ops/random_points.h"
 #include "tests/harness/case.h"
@@ -52,7 +53,7 @@ TEST_CASE("assignment on a device: the CPU's, ties, bad costs and absent slots i
     const ops::Assignment got = ops::assignment(cost.to(device), present.to(device));
     CHECK(got.slots.device() == device);
     CHECK(got.slots.to_doubles() == expected.slots.to_doubles());
-    CHECK(got.bad == expected.bad);
+    CHECK(got.bad.to_doubles() == expected.bad.to_doubles());
   }
 }
 
@@ -94,11 +95,83 @@ TEST_CASE("points of labels on a device") {
     CHECK_MESSAGE(c.ok, c.text);
   }
   // What does not exist is not read.
-  const Tensor none = ops::sample_label_mask(wide.to(device), ids({2, -1, 0}).to(device), classes.to(device),
+  const Tensor none = ops::sample_label_mask(wide.to(device), ids({2, -2, 0}).to(device), classes.to(device),
                                              shared.to(device), DType::f32);
   CHECK(std::isnan(none.at(0)));
   CHECK(std::isnan(none.at(70)));
   CHECK(!std::isnan(none.at(140)));
+}
+
+TEST_CASE("absent rows on a device: zeros, no gradient, no loss") {
+  const Tensor maps = random_normal(RandomKey(7), {4, 6, 9}, 0, 1, DType::f64), points = points_of({3, 40, 2});
+  const Tensor rows = ids({2, -1, 0}), images = ids({1, -1, 0}), classes = ids({3, -1, 2});
+  const Tensor labels = labels_of({2, 9, 13}, 4);
+  const auto there = [](const Tensor& t) { return t.to(device); };
+  const auto close = [](const Tensor& got, const Tensor& expected) {
+    const Comparison c = compare(got.to(Device{}), expected, 1e-12);
+    CHECK_MESSAGE(c.ok, c.text);
+  };
+  const Tensor z = ops::point_sample(maps, rows, points);
+  for (std::int64_t p = 40; p < 80; ++p) CHECK(z.at(p) == 0);
+  close(ops::point_sample(there(maps), there(rows), there(points)), z);
+  const Tensor grad = ops::point_sample_backward(z, rows, points, maps.shape());
+  close(ops::point_sample_backward(there(z), there(rows), there(points), maps.shape()), grad);
+  const Tensor g = ops::sample_label_mask(labels, images, classes, points, DType::f64);
+  for (std::int64_t p = 40; p < 80; ++p) CHECK(g.at(p) == 0);
+  close(ops::sample_label_mask(there(labels), there(images), there(classes), there(points), DType::f64), g);
+  // The same losses as without the absent row, bit for bit on either device; its gradient is 0 even at NaN.
+  Tensor poisoned = z.clone();
+  poisoned.rows(1, 2).fill(std::nan(""));
+  const Tensor two_z = ops::take_rows(z, ids({0, 2})), two_g = ops::take_rows(g, ids({0, 2}));
+  const Tensor one = Tensor::scalar(1, DType::f64);
+  for (const Device d : {Device{}, device}) {
+    const auto on = [&](const Tensor& t) { return t.to(d); };
+    const ops::MaskPointLoss all = ops::mask_point_loss(on(poisoned), on(g), 7, 3, on(rows)),
+                             some = ops::mask_point_loss(on(two_z), on(two_g), 7, 3);
+    CHECK(all.bce.item() == some.bce.item());
+    CHECK(all.dice.item() == some.dice.item());
+    const Tensor back = ops::mask_point_loss_backward(on(one), on(one), on(poisoned), on(g), all.sums, 7, 3, on(rows));
+    const Tensor few = ops::mask_point_loss_backward(on(one), on(one), on(two_z), on(two_g), some.sums, 7, 3);
+    for (std::int64_t p = 0; p < 40; ++p) {
+      CHECK(back.at(p) == few.at(p));
+      CHECK(back.at(40 + p) == 0);
+      CHECK(back.at(80 + p) == few.at(40 + p));
+    }
+  }
+}
+
+TEST_CASE("places of matched masks on a device: the CPU's") {
+  for (const std::int64_t queries : {1, 31, 33, 100}) {
+    for (const std::int64_t classes : {1, 19}) {
+      CAPTURE(queries);
+      CAPTURE(classes);
+      const std::int64_t images = 3, most = std::min(queries, classes);
+      Tensor class_of = Tensor::full({images, queries}, -1, DType::i64);
+      Tensor present = Tensor::zeros({images, classes}, DType::u8);
+      for (std::int64_t n = 1; n < images; ++n)  // the first image has none
+        for (std::int64_t k = 0; k < most; k += n) {
+          const std::int64_t q = n == 1 ? (k * 7 + 2) % queries : queries - 1 - k;
+          if (class_of.at(n * queries + q) >= 0) continue;
+          class_of.mutable_data<std::int64_t>()[n * queries + q] = k;
+          present.mutable_data<std::uint8_t>()[n * classes + k] = 1;
+        }
+      for (const std::int64_t each : {std::int64_t{0}, std::int64_t{1}, most, most + 40}) {
+        const Tensor splits = ids({0, each, 2 * each, 3 * each});
+        const ops::MatchedSlots here = ops::match_slots(class_of, present, splits, 3 * each);
+        const ops::MatchedSlots got =
+            ops::match_slots(class_of.to(device), present.to(device), splits.to(device), 3 * each);
+        CHECK(got.rows.to_doubles() == here.rows.to_doubles());
+        CHECK(got.images.to_doubles() == here.images.to_doubles());
+        CHECK(got.classes.to_doubles() == here.classes.to_doubles());
+        CHECK(got.targets.to_doubles() == here.targets.to_doubles());
+        CHECK(got.free.to_doubles() == here.free.to_doubles());
+      }
+    }
+  }
+  const Tensor x = random_normal(RandomKey(3), {9, 70}, 0, 1), rows = ids({8, -1, 0, 3});
+  const Tensor taken = ops::take_rows(x, rows);
+  CHECK(ops::take_rows(x.to(device), rows.to(device)).to_doubles() == taken.to_doubles());
+  CHECK(ops::put_rows(taken.to(device), rows.to(device), 9).to_doubles() == ops::put_rows(taken, rows, 9).to_doubles());
 }
 
 TEST_CASE("terms of the matching cost on a device") {

@@ -11,6 +11,7 @@
 #include "tensor/ops/conv2d.h"
 #include "tensor/ops/ms_deform_attn.h"
 #include "tensor/ops/resize.h"
+#include "tensor/ops/window_sum.h"
 #include "tests/harness/case.h"
 
 using namespace rein;
@@ -154,6 +155,18 @@ TEST_CASE("resize on a device: tables of many sizes") {
   }
   const ops::ResizeOptions options = ops::to_size(5, 4, ops::Interpolation::bicubic);
   check_equal({ops::resize(x, options)}, {ops::resize(x.to(Device{}), options)}, 1e-14);
+}
+
+TEST_CASE("window sums on a device: the CPU's bits") {
+  const Tensor a = random("a", {5, 40, 3}, DType::f32), b = random("b", {2, 5, 3}, DType::f32);
+  const auto run = [&](Device d) {
+    Tensor sum = Tensor::zeros({5, 47, 3}, DType::f32, d), counts = Tensor::full({5, 47}, 3, DType::i64);
+    ops::add_window(sum, a.to(d), 0, 7);
+    ops::add_window(sum, b.to(d), 3, 12);
+    ops::divide_by_counts(sum, counts.to(d));
+    return sum.to_doubles();
+  };
+  CHECK(run(device) == run({}));
 }
 
 TEST_CASE("ops say when their inputs are on two devices") {

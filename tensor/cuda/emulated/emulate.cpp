@@ -233,6 +233,8 @@ void Block::run() {
   }
 }
 
+std::uint64_t kernel_count = 0;
+
 }  // namespace
 
 void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, const std::function<void()>& body) {
@@ -261,6 +263,11 @@ void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, 
     throw;
   }
   active = nullptr;
+  ++kernel_count;
+}
+
+std::uint64_t kernels_run() {
+  return kernel_count;
 }
 
 void block_barrier() {

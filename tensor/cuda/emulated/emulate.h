@@ -37,6 +37,8 @@ extern Extent block_extent, grid_extent;
 // std::invalid_argument for a block, grid or shared memory that no GPU would take.
 void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, const std::function<void()>& body);
 
+std::uint64_t kernels_run();  // so far
+
 void block_barrier();
 void warp_barrier(unsigned mask);
 std::byte* shared_memory();

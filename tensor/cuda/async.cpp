@@ -1,0 +1,156 @@
+#include "tensor/cuda/async.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "tensor/cuda/driver.h"
+#include "tensor/error.h"
+
+namespace rein::cuda {
+namespace {
+
+constexpr std::size_t smallest = 4096;                        // of pinned blocks, whose sizes are powers of two
+constexpr std::size_t pinned_limit = std::size_t{512} << 20;  // of all of them together
+
+std::atomic<std::uint64_t> waits{0};
+
+class PinnedPool {
+ public:
+  Pinned take(std::size_t bytes, int index) {
+    const std::lock_guard lock(mutex_);
+    const std::size_t wanted = std::bit_ceil(std::max(bytes, smallest));
+    Entry* found = nullptr;
+    for (const auto& e : entries_)
+      if (!e->lent && e->index == index && e->block.bytes == wanted && passed(e->block.copied)) found = e.get();
+    if (found == nullptr && reserved_ + wanted <= pinned_limit) found = add(wanted, index);
+    for (std::size_t i = 0; found == nullptr && i < entries_.size(); ++i)
+      if (!entries_[i]->lent && entries_[i]->index == index && entries_[i]->block.bytes >= wanted)
+        found = entries_[i].get();
+    if (found == nullptr) return nullptr;
+    if (!passed(found->block.copied)) wait(found->block.copied);
+    found->lent = true;
+    return {&found->block, [this, found](PinnedBlock*) {
+              const std::lock_guard give_back(mutex_);
+              found->lent = false;
+            }};
+  }
+
+ private:
+  struct Entry {
+    PinnedBlock block;
+    int index = 0;  // of the device whose event it has
+    bool lent = false;
+  };
+
+  Entry* add(std::size_t bytes, int index) {
+    auto* data = static_cast<std::byte*>(driver::allocate_pinned(bytes));
+    if (data == nullptr) return nullptr;
+    reserved_ += bytes;
+    entries_.push_back(std::make_unique<Entry>(Entry{{data, bytes, make_event(index)}, index, false}));
+    return entries_.back().get();
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::size_t reserved_ = 0;
+};
+
+// Of the calling thread: are its work's kernels recorded, and the blocks whose copies are.
+struct Recording {
+  bool on = false;
+  std::vector<Pinned> blocks;
+};
+thread_local Recording recording;
+
+void refuse_while_recording(const char* what) {
+  require(!recording.on, "cuda", "work that is recorded as a graph must not ", what);
+}
+
+// A recorded copy has its turn when the graph is launched.
+void mark_copied(const Pinned& block, Queue queue, int index) {
+  if (recording.on)
+    recording.blocks.push_back(block);
+  else
+    record(block->copied, queue, index);
+}
+
+PinnedPool& pool() {
+  static auto* made = new PinnedPool;  // never destroyed: tensors in static objects may outlive everything
+  return *made;
+}
+
+}  // namespace
+
+Event make_event(int index) {
+  return {driver::make_event(index), [](void* event) { driver::free_event(event); }};
+}
+void record(const Event& event, Queue queue, int index) {
+  refuse_while_recording("mark a place in it");
+  driver::record(event.get(), queue, index);
+}
+bool passed(const Event& event) {
+  return driver::passed(event.get());
+}
+void wait(const Event& event) {
+  refuse_while_recording("wait for the device");
+  if (passed(event)) return;
+  count_wait();
+  driver::wait(event.get());
+}
+void hold(Queue queue, const Event& event, int index) {
+  refuse_while_recording("be held");
+  driver::hold(queue, event.get(), index);
+}
+
+Pinned take_pinned(std::size_t bytes, int index) {
+  return pool().take(bytes, index);
+}
+
+void send(void* device, const Pinned& from, std::size_t bytes, Queue queue, int index) {
+  require(bytes <= from->bytes, "cuda", "sends ", bytes, " bytes of a block of ", from->bytes);
+  driver::copy_later(device, from->data, bytes, driver::Copy::to_device, queue, index);
+  mark_copied(from, queue, index);
+}
+void fetch(const Pinned& to, std::size_t offset, const void* device, std::size_t bytes, int index) {
+  require(offset + bytes <= to->bytes, "cuda", "fetches ", bytes, " bytes to ", offset, " of a block of ", to->bytes);
+  driver::copy_later(to->data + offset, device, bytes, driver::Copy::to_host, Queue::work, index);
+  mark_copied(to, Queue::work, index);
+}
+
+void begin_recording(int index) {
+  refuse_while_recording("begin another one");
+  driver::begin_recording(index);
+  recording.on = true;
+}
+
+bool launch_recording(std::shared_ptr<void>& graph, int index) {
+  recording.on = false;
+  const std::vector<Pinned> blocks = std::exchange(recording.blocks, {});
+  bool made = false;
+  if (void* fresh = driver::launch_recording(graph.get(), index); fresh != graph.get()) {
+    graph = {fresh, [](void* old) { driver::free_graph(old); }};
+    made = true;
+  }
+  for (const Pinned& block : blocks) record(block->copied, Queue::work, index);
+  return made;
+}
+
+void drop_recording(int index) noexcept {
+  recording.on = false;
+  recording.blocks.clear();
+  driver::drop_recording(index);
+}
+
+void count_wait() {
+  refuse_while_recording("wait for the device");
+  waits.fetch_add(1, std::memory_order_relaxed);
+}
+std::uint64_t host_waits() {
+  return waits.load(std::memory_order_relaxed);
+}
+
+}  // namespace rein::cuda
