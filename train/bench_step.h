@@ -24,6 +24,7 @@ struct BenchStepOptions {
 struct BenchStep {
   Timing step;                                   // forward, backward, update
   Timing backbone_forward;                       // ViT and adapter, nothing recorded
+  Timing backbone_forward_backward;              // the same as in training, and backward from its maps and queries
   Timing inference;                              // whole forward to class scores at the image's size
   double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
   double idle_bytes = 0;                         // resident before the model exists
