@@ -101,6 +101,29 @@ void time_flow(models::Segmentor& segmentor, AdamW& optimizer, const Tensor& ima
   result.graphs = graph.made();
 }
 
+// Forward as in training and backward from random cotangents of the four maps and the queries.
+Timing time_backbone(models::Segmentor& segmentor, const Tensor& images, int steps) {
+  std::vector<Tensor> cotangents;
+  return time_runs(
+      [&] {
+        segmentor.clear_grads();
+        std::vector<Variable> roots;
+        {
+          models::BackboneOutput out = segmentor.backbone().forward(
+              constant(images), {.training = true, .key = RandomKey(5), .first_sample = 0});
+          out.features.push_back(out.queries);
+          for (const Variable& v : out.features)
+            if (v && v.requires_grad()) roots.push_back(v);
+        }
+        if (cotangents.empty())
+          for (std::size_t i = 0; i < roots.size(); ++i)
+            cotangents.push_back(random_normal(RandomKey(6).child(i), roots[i].shape(), 0, 1).to(images.device()));
+        if (!roots.empty()) backward(roots, cotangents);
+        synchronize(images.device());
+      },
+      steps, 0);
+}
+
 }  // namespace
 
 BenchStep bench_step(const BenchStepOptions& options) {
@@ -163,6 +186,8 @@ BenchStep bench_step(const BenchStepOptions& options) {
         synchronize(options.device);
       },
       options.steps, 0);
+  result.backbone_forward_backward = time_backbone(segmentor, images, options.steps);
+  segmentor.clear_grads();
   result.inference = time_runs(
       [&] {
         segmentor.scores(images);

@@ -30,6 +30,7 @@ struct BenchStep {
   std::uint64_t waits = 0;                       // of the host within the last of the flowing steps: 0 is the aim
   std::int64_t graphs = 0;                       // how often the graph was made anew
   Timing backbone_forward;                       // ViT and adapter, nothing recorded
+  Timing backbone_forward_backward;              // the same as in training, and backward from its maps and queries
   Timing inference;                              // whole forward to class scores at the image's size
   double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
   double idle_bytes = 0;                         // resident before the model exists

@@ -11,6 +11,7 @@
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
+#include "train/bench_device.h"
 #include "train/bench_op.h"
 #include "train/bench_step.h"
 #include "train/commands.h"
@@ -24,6 +25,7 @@ struct OpOptions {
   std::vector<std::string> names;
   std::string compare, device = "cpu";
   double seconds = 0.3;
+  bool levels = false;
 };
 
 // Seconds of an earlier run by op and case, from its JSON lines.
@@ -40,59 +42,80 @@ std::map<std::string, double> earlier_seconds(const std::string& path) {
   return seconds;
 }
 
-// GB/s of copying within a GPU's memory (bytes read plus bytes written).
-double device_copy_gbytes(Device device) {
-  const Tensor from = Tensor::zeros({std::int64_t{1} << 28}, DType::f32, device);
-  Tensor to = Tensor::zeros_like(from);
-  const Timing timing = time_runs(
-      [&] {
-        to.copy_from(from);
-        synchronize(device);
-      },
-      5, 0.1);
-  return 2 * static_cast<double>(from.bytes()) / timing.median / 1e9;
-}
-
 json machine_json(Device device) {
   if (device.is_cuda())
     return {{"device", device.text()},
             {"name", device_name(device)},
-            {"fma_peak_gflops", nullptr},
+            {"f32_peak_gflops", device_f32_gflops(device)},
+            {"bf16_peak_gflops", device_bf16_gflops(device)},
             {"copy_gbytes", device_copy_gbytes(device)}};
   return {{"isa", isa_name()},
           {"threads", thread_count()},
-          {"fma_peak_gflops", measure_fma_peak_gflops(thread_count())},
+          {"f32_peak_gflops", measure_fma_peak_gflops(thread_count())},
           {"copy_gbytes", measure_copy_gbytes()}};
 }
 
-int run_ops(const OpOptions& options, const Globals& globals) {
-  const Device device = parse_device(options.device);
+// Both kinds of line begin with what the machine can do.
+json tell_machine(Device device, const Globals& globals) {
   const json machine = machine_json(device);
-  const double peak = device.is_cpu() ? machine["fma_peak_gflops"].get<double>() : std::nan("");  // not measured
-  const auto before = earlier_seconds(options.compare);
-  if (globals.json)
+  if (globals.json) {
     std::printf("%s\n", json{{"machine", machine}}.dump().c_str());
+    return machine;
+  }
+  const auto figure = [&](const char* name) { return machine.value(name, 0.0); };
+  if (device.is_cuda())
+    std::printf("%s: products of %.1f TFLOP/s in f32, %.1f in bf16; copies of %.0f GB/s\n",
+                machine["name"].get<std::string>().c_str(), figure("f32_peak_gflops") / 1e3,
+                figure("bf16_peak_gflops") / 1e3, figure("copy_gbytes"));
   else
-    std::printf("%s, %d threads: FMA peak %.0f GFLOP/s, copy %.1f GB/s\n%-16s %-34s %11s %9s %6s %9s %11s%s\n",
-                device.is_cpu() ? isa_name().c_str() : machine["name"].get<std::string>().c_str(), thread_count(), peak,
-                machine["copy_gbytes"].get<double>(), "op", "case", "forward ms", "GFLOP/s", "peak", "GB/s",
-                "backward ms", before.empty() ? "" : "   was/now");
+    std::printf("%s, %d threads: FMA peak %.0f GFLOP/s, copy %.1f GB/s\n", isa_name().c_str(), thread_count(),
+                figure("f32_peak_gflops"), figure("copy_gbytes"));
+  return machine;
+}
+
+int run_levels(const OpOptions& options, const Globals& globals) {
+  const Device device = parse_device(options.device);
+  require(device.is_cuda(), "bench", "levels run on a GPU: --device cuda");
+  tell_machine(device, globals);
+  double before = 0;
+  if (!globals.json) std::printf("%-22s %10s %10s %9s  %s\n", "level", "ms", "TFLOP/s", "faster", "new");
+  bench_levels(device, options.seconds, [&](const BenchLevel& level) {
+    const double seconds = level.time.median, tflops = level.flops / seconds / 1e12;
+    if (globals.json) {
+      const json line{{"level", level.name}, {"lesson", level.lesson}, {"forward_s", seconds}, {"tflops", tflops}};
+      std::printf("%s\n", line.dump().c_str());
+    } else {
+      std::printf("%-22s %10.3f %10.2f %8.1fx  %s\n", level.name, 1e3 * seconds, tflops,
+                  before > 0 ? before / seconds : 1.0, level.lesson);
+    }
+    std::fflush(stdout);
+    before = seconds;
+  });
+  return 0;
+}
+
+int run_ops(const OpOptions& options, const Globals& globals) {
+  if (options.levels) return run_levels(options, globals);
+  const Device device = parse_device(options.device);
+  const auto before = earlier_seconds(options.compare);
+  const json machine = tell_machine(device, globals);
+  const double peak = machine["f32_peak_gflops"].get<double>(), copy = machine["copy_gbytes"].get<double>();
+  if (!globals.json)
+    std::printf("%-16s %-34s %11s %9s %6s %9s %6s %11s%s\n", "op", "case", "forward ms", "GFLOP/s", "peak", "GB/s",
+                "copy", "backward ms", before.empty() ? "" : "   was/now");
   for (const std::string& op : options.names.empty() ? testing::registered_ops() : options.names) {
     bench_op(op, options.seconds, device, [&](const BenchOp& b) {
       const double gflops = b.flops / b.forward.median / 1e9, gbytes = b.bytes / b.forward.median / 1e9;
       if (globals.json) {
-        const json line{{"op", b.op},
-                        {"case", b.label},
-                        {"forward_s", b.forward.median},
-                        {"backward_s", b.backward.median},
-                        {"gflops", gflops},
-                        {"gbytes", gbytes},
-                        {"peak_share", device.is_cpu() ? json(gflops / peak) : json(nullptr)}};
+        const json line{
+            {"op", b.op},       {"case", b.label},  {"forward_s", b.forward.median}, {"backward_s", b.backward.median},
+            {"gflops", gflops}, {"gbytes", gbytes}, {"peak_share", gflops / peak},   {"copy_share", gbytes / copy}};
         std::printf("%s\n", line.dump().c_str());
         return;
       }
-      std::printf("%-16s %-34s %11.3f %9.1f %5.0f%% %9.1f %11.3f", b.op.c_str(), b.label.c_str(),
-                  1e3 * b.forward.median, gflops, 100 * gflops / peak, gbytes, 1e3 * b.backward.median);
+      std::printf("%-16s %-34s %11.3f %9.1f %5.0f%% %9.1f %5.0f%% %11.3f", b.op.c_str(), b.label.c_str(),
+                  1e3 * b.forward.median, gflops, 100 * gflops / peak, gbytes, 100 * gbytes / copy,
+                  1e3 * b.backward.median);
       if (const auto old = before.find(b.op + b.label); old != before.end())
         std::printf("   %6.2f x", old->second / (b.forward.median + b.backward.median));
       std::printf("\n");
@@ -125,6 +148,7 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
               {"backward_s", b.backward},
               {"update_s", b.update},
               {"backbone_forward_s", b.backbone_forward.median},
+              {"backbone_forward_backward_s", b.backbone_forward_backward.median},
               {"inference_s", b.inference.median},
               {"peak_bytes", b.peak_bytes},
               {"tensor_peak_bytes", b.tensor_peak_bytes},
@@ -151,8 +175,8 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
   std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
               b.backward, b.update);
   if (options.device.is_cuda()) std::printf("  without waiting   %8.3f s   (as graphs %.3f s)\n", b.flowing, b.graph);
-  std::printf("  backbone forward  %8.3f s\n  inference         %8.3f s\n", b.backbone_forward.median,
-              b.inference.median);
+  std::printf("  backbone forward  %8.3f s   (and backward %.3f s)\n  inference         %8.3f s\n",
+              b.backbone_forward.median, b.backbone_forward_backward.median, b.inference.median);
   std::printf("  peak above idle   %8.0f MiB (tensors %.0f MiB, kept for backward %.0f MiB)\n", b.peak_bytes / mib,
               b.tensor_peak_bytes / mib, b.saved_bytes / mib);
   std::printf("  parameters        %lld, trained %lld\n", static_cast<long long>(b.parameters),
@@ -171,6 +195,7 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   ops->add_option("--compare", op->compare, "JSON lines of an earlier run");
   ops->add_option("--device", op->device, "cpu, cuda or cuda:N (default: cpu)");
   ops->add_option("--seconds", op->seconds, "Least time per case");
+  ops->add_flag("--levels", op->levels, "Attention in five steps for learners (tensor/ops/levels), on a GPU");
   ops->callback([op, &globals, &chosen] { chosen = [op, &globals] { return run_ops(*op, globals); }; });
 
   auto step = std::make_shared<BenchStepOptions>();

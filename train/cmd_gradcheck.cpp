@@ -60,6 +60,14 @@ void print_row(const testing::OpCase& c, const GradcheckRow& row, const Globals&
   }
 }
 
+void print_problem(const testing::OpCase& c, const std::string& problem, const Globals& globals) {
+  if (globals.json)
+    std::printf("%s\n",
+                nlohmann::json{{"op", c.op}, {"case", c.label}, {"ok", false}, {"note", problem}}.dump().c_str());
+  else
+    std::printf("%-18s %-26s FAILED: %s\n", c.op.c_str(), c.label.c_str(), problem.c_str());
+}
+
 int run(const Options& options, const Globals& globals) {
   if (options.list) {
     print_list();
@@ -78,8 +86,7 @@ int run(const Options& options, const Globals& globals) {
       if (c.bench_only || !c.check_gradient) continue;
       const GradcheckReport report = testing::check_gradient(c, device);
       for (const GradcheckRow& row : report.rows) print_row(c, row, globals);
-      if (!report.problem.empty())
-        std::printf("%-18s %-26s FAILED: %s\n", c.op.c_str(), c.label.c_str(), report.problem.c_str());
+      if (!report.problem.empty()) print_problem(c, report.problem, globals);
       (report.ok ? passed : failed) += 1;
     }
   }

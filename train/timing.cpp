@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/device_info.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
@@ -27,6 +28,24 @@ Timing time_runs(const std::function<void()>& body, int runs, double min_seconds
   }
   std::ranges::sort(seconds);
   return {seconds[seconds.size() / 2], seconds.front(), seconds.back(), static_cast<int>(seconds.size())};
+}
+
+Timing time_device_runs(Device device, const std::function<void(int)>& body, int runs, double min_seconds) {
+  int number = 0;
+  const auto queue = [&](int length) {
+    for (int i = 0; i < length; ++i) body(number++);
+    synchronize(device);
+  };
+  int length = 1;
+  if (device.is_cuda()) {
+    queue(2);  // the first run may load code and choose algorithms
+    const double start = now_seconds();
+    queue(4);
+    length = static_cast<int>(std::clamp(8e-3 / std::max(now_seconds() - start, 1e-6), 1.0, 200.0));
+  }
+  Timing timing = time_runs([&] { queue(length); }, runs, min_seconds);
+  for (double* seconds : {&timing.median, &timing.fastest, &timing.slowest}) *seconds /= length;
+  return timing;
 }
 
 ProcessMemory process_memory() {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "tensor/device.h"
+
 namespace rein::train {
 
 struct Timing {
@@ -13,6 +15,10 @@ struct Timing {
 
 // One or more unmeasured runs, then at least `runs` and at least `min_seconds` of measured ones (at most 1000 runs).
 Timing time_runs(const std::function<void()>& body, int runs = 5, double min_seconds = 0.2);
+
+// The same for work that a device takes without the caller waiting for its end. On CUDA a sample is a queue of runs,
+// about 2 ms of them, whose end alone is waited for; the figure is that of one run. `body` gets the run's number.
+Timing time_device_runs(Device device, const std::function<void(int)>& body, int runs = 5, double min_seconds = 0.2);
 
 double now_seconds();  // of a steady clock
 

@@ -1,5 +1,10 @@
 # Everything comes from the system's packages. Whatever is missing is listed once, with the package that has it.
+# REIN_STATIC takes the packages' static libraries, where they have some (Highway's has none: scripts/cmake/carry.cmake).
 set(REIN_MISSING "")
+set(REIN_LIBRARY_SUFFIXES ${CMAKE_FIND_LIBRARY_SUFFIXES})
+if(REIN_STATIC)
+  list(PREPEND CMAKE_FIND_LIBRARY_SUFFIXES ${CMAKE_STATIC_LIBRARY_SUFFIX})
+endif()
 macro(rein_need found what package)
   if(NOT ${found})
     list(APPEND REIN_MISSING "  ${what}  (Debian/Ubuntu package: ${package})")
@@ -27,6 +32,7 @@ rein_need(REIN_JSON_INCLUDE "nlohmann-json" nlohmann-json3-dev)
 find_path(REIN_DOCTEST_INCLUDE doctest/doctest.h)
 rein_need(REIN_DOCTEST_INCLUDE "doctest" doctest-dev)
 
+set(CMAKE_FIND_LIBRARY_SUFFIXES ${REIN_LIBRARY_SUFFIXES})
 if(REIN_MISSING)
   list(JOIN REIN_MISSING "\n" REIN_MISSING_TEXT)
   message(FATAL_ERROR "rein.cpp needs packages that were not found:\n${REIN_MISSING_TEXT}\n"

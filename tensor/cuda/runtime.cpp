@@ -1,8 +1,10 @@
 #include "tensor/cuda/runtime.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <string_view>
 
 #include "tensor/cuda/driver.h"
 #include "tensor/cuda/segment_cache.h"
@@ -14,12 +16,14 @@ namespace {
 // One cache per device, made when first used and never destroyed: tensors in static objects may outlive everything.
 SegmentCache& cache(int index) {
   static std::mutex mutex;
+  static const char* setting = std::getenv("REIN_CUDA_CACHE");
+  static const bool reuse = setting == nullptr || std::string_view(setting) != "off";
   static auto* caches = new std::deque<std::unique_ptr<SegmentCache>>;
   const std::lock_guard lock(mutex);
   while (caches->size() <= static_cast<std::size_t>(index)) {
     const int device = static_cast<int>(caches->size());
     caches->push_back(std::make_unique<SegmentCache>([device](std::size_t n) { return driver::allocate(n, device); },
-                                                     [device](void* p) { driver::free(p, device); }));
+                                                     [device](void* p) { driver::free(p, device); }, reuse));
   }
   return *(*caches)[static_cast<std::size_t>(index)];
 }

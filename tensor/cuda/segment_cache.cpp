@@ -20,8 +20,8 @@ std::size_t rounded(std::size_t bytes, std::size_t to) {
 
 }  // namespace
 
-SegmentCache::SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give)
-    : take_(std::move(take)), give_(std::move(give)) {}
+SegmentCache::SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give, bool reuse)
+    : take_(std::move(take)), give_(std::move(give)), reuse_(reuse) {}
 
 SegmentCache::~SegmentCache() {
   drop_unused();
@@ -37,7 +37,8 @@ SegmentCache::Blocks::iterator SegmentCache::find_free(std::size_t bytes, bool s
 }
 
 SegmentCache::Blocks::iterator SegmentCache::new_segment(std::size_t bytes, bool small) {
-  const std::size_t wanted = small                       ? small_segment
+  const std::size_t wanted = !reuse_                     ? bytes
+                             : small                     ? small_segment
                              : bytes < large_segment / 2 ? large_segment
                                                          : rounded(bytes, segment_grain);
   auto* data = static_cast<std::byte*>(take_(wanted));
@@ -48,7 +49,7 @@ SegmentCache::Blocks::iterator SegmentCache::new_segment(std::size_t bytes, bool
 
 void* SegmentCache::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  const std::size_t wanted = rounded(bytes, grain);
+  const std::size_t wanted = rounded(bytes, reuse_ ? grain : 1);
   if (wanted < bytes) return nullptr;
   const bool small = wanted <= small_limit;
   auto block = find_free(wanted, small);
@@ -77,6 +78,12 @@ void SegmentCache::release(void* data) {
   auto block = blocks_.find(static_cast<std::byte*>(data));
   require(block != blocks_.end() && !block->second.free, "cuda memory", "released a block that is not in use");
   live_ -= block->second.bytes;
+  if (!reuse_) {
+    reserved_ -= block->second.bytes;
+    give_(data);
+    blocks_.erase(block);
+    return;
+  }
   block->second.free = true;
   std::set<FreeKey>& list = free_list(block->second.small);
   const auto next = std::next(block);

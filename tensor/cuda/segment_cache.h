@@ -14,10 +14,11 @@
 
 namespace rein::cuda {
 
-// Thread-safe. Segments come from `take` (null: none left) and go back through `give`.
+// Thread-safe. Segments come from `take` (null: none left) and go back through `give`. Without `reuse` each block is a
+// segment of exactly its size that goes back when it is released: memory checkers then see what lies beyond a block.
 class SegmentCache {
  public:
-  SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give);
+  SegmentCache(std::function<void*(std::size_t)> take, std::function<void(void*)> give, bool reuse = true);
   ~SegmentCache();
   SegmentCache(const SegmentCache&) = delete;
   SegmentCache& operator=(const SegmentCache&) = delete;
@@ -48,6 +49,7 @@ class SegmentCache {
 
   std::function<void*(std::size_t)> take_;
   std::function<void(void*)> give_;
+  bool reuse_;
   mutable std::mutex mutex_;
   Blocks blocks_;
   std::set<FreeKey> free_[2];  // best fit: smallest first

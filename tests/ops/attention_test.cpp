@@ -198,14 +198,14 @@ const Cases cases("attention", [](CaseList& list) {
             .f32_tolerance = 2e-6,
             .f32_grad_tolerance = 1e-5,
             .why = "sums of two products"});
-  for (const auto& [heads, d] :
-       {std::pair{3, 64}, std::pair{6, 64}, std::pair{12, 64}, std::pair{16, 64}, std::pair{8, 32}})
-    list.add({.label = concat_text("packed ", heads, " heads, 1025 tokens, d ", d),
-              .inputs = {normal("qkv", {1, 1025, 3 * heads * d})},
+  for (const auto& [n, heads, d] : {std::array{1, 3, 64}, std::array{1, 6, 64}, std::array{1, 12, 64},
+                                    std::array{1, 16, 64}, std::array{4, 16, 64}, std::array{1, 8, 32}})
+    list.add({.label = concat_text("packed ", n, " x ", heads, " heads, 1025 tokens, d ", d),
+              .inputs = {normal("qkv", {n, 1025, 3 * heads * d})},
               .run = [=](Vars v) { return Outs{attention_packed(v[0], {.heads = heads})}; },
               .bench_only = true,
-              .flops = 4.0 * 1025 * 1025 * heads * d,
-              .bytes = 16.0 * 1025 * heads * d});
+              .flops = 4.0 * 1025 * 1025 * n * heads * d,
+              .bytes = 16.0 * 1025 * n * heads * d});
 });
 
 // Forward and backward of rows inside a packed tensor with a margin, poisoned outside.

@@ -42,12 +42,13 @@ const Cases cases("layer_norm", [](CaseList& list) {
               .f32_grad_tolerance = 1e-5,
               .why = "two sums of up to 100 terms of order one in f32"});
   }
-  list.add({.label = "(1370, 1024)",
-            .inputs = {normal("x", {1370, 1024}), uniform("weight", {1024}, 0.5, 1.5), normal("bias", {1024})},
-            .run = [](Vars v) { return Outs{layer_norm(v[0], v[1], v[2], 1e-6)}; },
-            .bench_only = true,
-            .flops = 8.0 * 1370 * 1024,
-            .bytes = 8.0 * 1370 * 1024});
+  for (const Shape& shape : {Shape{1370, 1024}, Shape{4, 1025, 1024}})
+    list.add({.label = shape.text(),
+              .inputs = {normal("x", shape), uniform("weight", {1024}, 0.5, 1.5), normal("bias", {1024})},
+              .run = [](Vars v) { return Outs{layer_norm(v[0], v[1], v[2], 1e-6)}; },
+              .bench_only = true,
+              .flops = 8.0 * static_cast<double>(shape.count()),
+              .bytes = 8.0 * static_cast<double>(shape.count())});
 });
 
 TEST_CASE("layer_norm of a large mean keeps its variance: centred, not E[x^2] - E[x]^2") {

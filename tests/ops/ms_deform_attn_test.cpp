@@ -85,14 +85,16 @@ const Cases cases("ms_deform_attn", [](CaseList& list) {
          .f32_grad_tolerance = 5e-5,
          .why = "a pixel coordinate of order ten carries 1e-6 of f32 rounding, times values of order one"});
   }
-  const Sizes real{1, 5376, 8, 32, 4, {{16, 16}, {32, 32}, {64, 64}}};
-  const double taps = 4.0 * static_cast<double>(real.weights().count());
-  list.add({.label = real.text(),
-            .inputs = {normal("value", real.value()), own_location_input(real), normal("weights", real.weights())},
-            .run = [real](Vars v) { return Outs{ms_deform_attn(v[0], real.levels, v[1], v[2])}; },
-            .bench_only = true,
-            .flops = 2 * 32 * taps,
-            .bytes = 4.0 * static_cast<double>(2 * real.value().count() + 3 * real.weights().count())});
+  for (const std::int64_t n : {1, 4}) {
+    const Sizes real{n, 5376, 8, 32, 4, {{16, 16}, {32, 32}, {64, 64}}};
+    const double taps = 4.0 * static_cast<double>(real.weights().count());
+    list.add({.label = real.text(),
+              .inputs = {normal("value", real.value()), own_location_input(real), normal("weights", real.weights())},
+              .run = [real](Vars v) { return Outs{ms_deform_attn(v[0], real.levels, v[1], v[2])}; },
+              .bench_only = true,
+              .flops = 2 * 32 * taps,
+              .bytes = 4.0 * static_cast<double>(2 * real.value().count() + 3 * real.weights().count())});
+  }
 });
 
 // reference + offset / size in plain loops.

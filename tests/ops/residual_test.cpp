@@ -68,11 +68,12 @@ const Cases cases("residual", [](CaseList& list) {
             .f32_tolerance = 2e-7,
             .f32_grad_tolerance = 1e-6,
             .why = "one addition"});
-  list.add({.label = "(1025, 1024)",
-            .inputs = {normal("x", {1025, 1024}), normal("y", {1025, 1024}), normal("gamma", {1024})},
-            .run = [](Vars v) { return Outs{residual(v[0], v[1], v[2])}; },
-            .bench_only = true,
-            .bytes = 12.0 * 1025 * 1024});
+  for (const Shape& shape : {Shape{1025, 1024}, Shape{4, 1025, 1024}})
+    list.add({.label = shape.text(),
+              .inputs = {normal("x", shape), normal("y", shape), normal("gamma", {1024})},
+              .run = [](Vars v) { return Outs{residual(v[0], v[1], v[2])}; },
+              .bench_only = true,
+              .bytes = 12.0 * static_cast<double>(shape.count())});
 });
 
 TEST_CASE("residual agrees on every instruction set") {

@@ -66,6 +66,7 @@ const Cases cases("resize", [](CaseList& list) {
               .bytes = 4 * (out + static_cast<double>(x.count()))});
   };
   bench({1, 32, 32, 256}, ops::to_size(128, 128));
+  bench({4, 32, 32, 256}, ops::to_size(128, 128));
   bench({1, 64, 64, 128}, ops::to_size(256, 256));
   bench({1, 128, 128, 19}, ops::to_size(512, 512));
   bench({1, 37, 37, 1024}, ops::to_size(32, 32, bicubic));
