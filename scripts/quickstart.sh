@@ -79,7 +79,10 @@ jobs_that_fit() {
 build() {
   local log=build/quickstart.log build_start=$SECONDS
   mkdir -p build
-  if ! cmake --preset release >"$log" 2>&1; then
+  # CUDA's kernels take minutes to compile and this takes the CPU; a folder that was configured keeps what it has.
+  local cuda=()
+  [ -e build/release/CMakeCache.txt ] || cuda=(-DREIN_CUDA=OFF)
+  if ! cmake --preset release "${cuda[@]}" >"$log" 2>&1; then
     cat "$log" >&2
     complain "the build could not be set up" "the lines above name what is missing"
   fi
