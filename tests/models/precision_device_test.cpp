@@ -97,7 +97,7 @@ TEST_CASE("mixed precision on a device: the gradients of every family point wher
                                                                                            {"sam", tiny_sam()},
                                                                                            {"eva02", tiny_eva02()},
                                                                                            {"dinov3", tiny_dinov3()}}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     const SegmentorOptions options = tiny_segmentor_of(vit, Method::rein);
     const Step want = run(*built(options, false, Device{})), got = run(*built(options, true, device));
     CHECK(got.loss == doctest::Approx(want.loss).epsilon(2e-2));
