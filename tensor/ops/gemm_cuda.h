@@ -26,7 +26,8 @@ struct GemmProblem {
 };
 
 // bf16 operands and TF32 on tensor cores, and f32 without TF32, through cuBLASLt; f64, what the library has no kernel
-// for, and everything where it is not linked, through gemm_tiles.
+// for, and everything where it is not linked, through gemm_tiles. The bias is added in the product's epilogue. GELU is
+// not: the library's is the tanh approximation, and the models were trained with erf.
 template <class T, class In, class Out>
 void gemm(const GemmProblem<T, In, Out>& problem);
 
