@@ -104,12 +104,13 @@ def main():
         result["ratios"][line] = ratio
         print(f"{text:38}{cells}" + (f"{ratio:9.2f}" if ratio else f"{'-':>9}") + f"{GOALS[line]:6.1f}")
     if table["rein"]["step"]["peak_bytes"]:
-        cells = "".join(f"{table[n].get('step', {}).get('peak_bytes', 0) or 0:12.3e}" for n in [*names, "rein"])
-        print(f"{'peak bytes of the step':38}{cells}")
+        peaks = [table[n].get("step", {}).get("peak_bytes") for n in [*names, "rein"]]
+        cells = "".join(f"{p / 1e9:12.2f}" if p else f"{'-':>12}" for p in peaks)
+        print(f"{'peak of the step, GB':38}{cells}")
     flops = theirs["forward_flops"]
     share = f", {100 * flops / table['rein']['forward']['seconds'] / peak:.0f} % of {peak / 1e12:.0f}" if peak else ""
     result["rein_forward_flops_per_s"] = flops / table["rein"]["forward"]["seconds"]
-    print(f"rein's forward: {result['rein_forward_flops_per_s'] / 1e12:.1f} TFLOP/s{share}")
+    print(f"rein's forward: {result['rein_forward_flops_per_s'] / 1e12:.3g} TFLOP/s{share}")
     if theirs["mask2former"] != "ok":
         print(f"PyTorch's Mask2Former step could not be measured: {theirs['mask2former']}")
     pathlib.Path(args.out).write_text(json.dumps(result) + "\n")
