@@ -175,7 +175,8 @@ TEST_CASE("the loss divides by all pixels, ignored ones too, plus the f32 epsilo
   CHECK(std::abs(l.loss.value().item() * (4 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
   CHECK(accuracy_of(l.hits).hits == 2);
   CHECK(accuracy_of(l.hits).valid == 3);
-  CHECK(std::abs(accuracy_of(l.hits).percent() - 100 * (2 + 1.1920928955078125e-07) / (3 + 1.1920928955078125e-07)) < 1e-12);
+  CHECK(std::abs(accuracy_of(l.hits).percent() - 100 * (2 + 1.1920928955078125e-07) / (3 + 1.1920928955078125e-07)) <
+        1e-12);
   const SegmentationLoss part = segmentation_loss(constant(logits), labels, {.total_pixels = 12});
   CHECK(std::abs(part.loss.value().item() * (12 + 1.1920928955078125e-07) / sum - 1) < 1e-14);
 }
