@@ -1,6 +1,8 @@
 #include "models/adapters/rein_adapter.h"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <utility>
 
 #include "autograd/ops/elementwise.h"
@@ -62,8 +64,12 @@ class ReinPass final : public AdapterPass {
 
 ReinAdapter::ReinAdapter(const ReinOptions& options) : options_(options) {
   const std::int64_t layers = options.layers, dim = options.dim, m = options.token_length, r = options.rank;
-  require(layers >= 1 && dim >= 1 && m >= 1 && r >= 0, "rein", "needs layers, dim and token_length >= 1, rank >= 0; ",
-          "got ", layers, ", ", dim, ", ", m, ", ", r);
+  const auto fits = [](std::int64_t low, std::initializer_list<std::int64_t> values) {
+    return std::ranges::all_of(values, [=](std::int64_t v) { return v >= low && v <= 1 << 20; });
+  };
+  require(fits(1, {layers, dim, m, options.patch}) && fits(0, {r, options.query_dims}), "rein",
+          "needs layers, dim, token_length and patch in [1, 2^20], rank and query_dims in [0, 2^20]; got ", layers,
+          ", ", dim, ", ", m, ", ", options.patch, "; ", r, ", ", options.query_dims);
   const double patch = 3.0 * static_cast<double>(options.patch * options.patch);
   const auto start = [&](double fan) { return nn::Init::uniform(std::sqrt(6.0 / (patch + fan))); };
   if (options.scale_is_parameter) scale_ = &declare("scale", Shape{}, nn::Init::constant(options.scale_init));
