@@ -38,10 +38,10 @@ double device_f32_gflops(Device device) {
 
 double device_bf16_gflops(Device device) {
   constexpr std::int64_t n = 8192;
-  const Tensor a = numbers({n, n}, 1, DType::f32, device), b = numbers({n, n}, 2, DType::bf16, device);
+  const Tensor a = numbers({n, n}, 1, DType::bf16, device), b = numbers({n, n}, 2, DType::bf16, device);
   const Tensor c = Tensor::empty({n, n}, DType::f32, device);
   const Timing timing = time_device_runs(
-      device, [&](int) { ops::gemm_bf16(rows_of(a), rows_of(b), true, rows_of(c)); }, 5, 0.1);
+      device, [&](int) { ops::gemm_bf16(rows_of(a), false, rows_of(b), true, rows_of(c)); }, 5, 0.1);
   return cubed(n) / timing.median / 1e9;
 }
 
