@@ -3,12 +3,12 @@
 # elsewhere (cmake --preset cuda; cmake --build --preset cuda --target carry). Nothing is compiled here. A missing GPU,
 # a missing tool and a skipped case are failures.
 # usage: scripts/gpu_check.sh BUILD OUT [PART...]
-#   BUILD  folder with rein and tests_gpu_ops: build/cuda/carry
+#   BUILD  folder with rein, tests_gpu_ops and tests_gpu_train: build/cuda/carry
 #   OUT    gets one log per step and summary.json with every figure; more parts may follow in later calls
 #   PART   kernels golden gradients training bench compare sanitizer; default: all, about 20 minutes
 # REIN_GOLDEN_DIR=FOLDER  recorded cases beside those of tests/golden
 # SECONDS_IN_ALL=1200     what does not start in that time fails
-# DRY_RUN=1               tries this script without a GPU: little work, on the CPU; BUILD needs rein and tests_cuda_ops
+# DRY_RUN=1               tries this script without a GPU: little work, on the CPU; BUILD needs rein, tests_cuda_ops and tests_cuda_train
 set -uo pipefail
 if [ $# -lt 2 ]; then
   sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
@@ -18,7 +18,7 @@ build=$(realpath "$1") && mkdir -p "$2" && out=$(realpath "$2") || exit 2
 shift 2
 cd "$(dirname "$0")/.." || exit 2
 . scripts/gpu_check_steps.sh
-rein=$build/rein tests=$build/tests_gpu_ops device=cuda dry=${DRY_RUN:-}
+rein=$build/rein tests=$build/tests_gpu_ops step_tests=$build/tests_gpu_train device=cuda dry=${DRY_RUN:-}
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(kernels golden gradients training bench compare sanitizer)
 for part in "${parts[@]}"; do
@@ -31,7 +31,7 @@ emulated=cpu workers=8 iterations=500 seconds=0.15 vit=l size=512 batch=4 steps=
 if [ -n "$dry" ]; then
   # What is small runs on the emulated device where there is one, the rest on the CPU.
   [ ! -x "$build/rein_emulated" ] || rein=$build/rein_emulated emulated=cuda
-  tests=$build/tests_cuda_ops device=cpu workers=2 iterations=20 seconds=0.01 vit=ti size=64 batch=1 steps=1 rounds=1
+  tests=$build/tests_cuda_ops step_tests=$build/tests_cuda_train device=cpu workers=2 iterations=20 seconds=0.01 vit=ti size=64 batch=1 steps=1 rounds=1
 fi
 # Threads that spin at barriers would starve each other where several processes share the cores.
 export OMP_WAIT_POLICY=passive
@@ -39,7 +39,7 @@ small_device=$device
 [ -z "$dry" ] || small_device=$emulated
 command -v compute-sanitizer >/dev/null || PATH=$PATH:/usr/local/cuda/bin
 find_cublas "$rein"
-missing=$(ldd "$rein" "$tests" 2>&1 | grep 'not found\|No such file' | sort -u)
+missing=$(ldd "$rein" "$tests" "$step_tests" 2>&1 | grep 'not found\|No such file' | sort -u)
 if [ -n "$missing" ]; then
   printf 'cannot run the binaries of %s:\n%s\n' "$build" "$missing" >&2
   exit 2
@@ -59,6 +59,8 @@ device_part() {
 kernels_part() {
   # The cases of all ops, f64 and f32, values and gradients, against the CPU's.
   step kernels 200 kernels.txt env ${dry:+REIN_CUDA_OPS=softmax} "$tests"
+  # Late reads, uploads beside the work, and whole steps, as they are and as graphs, against the CPU's.
+  step steps 120 steps.txt "$step_tests" ${dry:+-tc=*uploads*}
   [ -n "$dry" ] || step kernels_waited_for 200 kernels_waited_for.txt env REIN_CUDA_DEBUG=1 "$tests"
 }
 
@@ -101,8 +103,9 @@ training_part() {
     # A step of Mask2Former takes a CPU half a second: a fifth of the steps are compared with it.
     local on_cpu=$iterations
     [ $head = semantic_fpn ] || on_cpu=$((iterations / 5))
-    printf '%s\n' 1_cpu_f32_$on_cpu 2_${other}_f32_$iterations 3_${other}_bf16_$iterations |
-      spread "training_$head" 240 3 train_one {} "$rein" "$head" "$folder" $iterations
+    printf '%s\n' 1_cpu_f32_$on_cpu 2_${other}_f32_$iterations 3_${other}_bf16_$iterations 4_${other}_f32_${on_cpu}_graph |
+      spread "training_$head" 240 4 train_one {} "$rein" "$head" "$folder" $iterations
+    step "same_as_graphs_$head" 10 "same_as_graphs_$head.txt" same_losses "$folder"/2_* "$folder"/4_*
     step "curves_f32_$head" 10 "curves_f32_$head.json" same_curve "$folder"/1_* "$folder"/2_* $(bands_of $head f32)
     step "curves_bf16_$head" 10 "curves_bf16_$head.json" same_curve "$folder"/2_* "$folder"/3_* $(bands_of $head bf16)
   done

@@ -82,13 +82,13 @@ none_skipped() {
 same_errors() { diff <(without_times "$1") <(without_times "$2"); }
 without_times() { sed 's/"seconds":[^,}]*//' "$1"; }
 
-# train_one JOB PROGRAM HEAD FOLDER STEPS: JOB is NUMBER_DEVICE_PRECISION_STEPS; the learning rate is that of a run of STEPS.
+# train_one JOB PROGRAM HEAD FOLDER STEPS: JOB is NUMBER_DEVICE_PRECISION_STEPS[_graph]; the learning rate is that of a run of STEPS.
 train_one() {
-  local job=$1 program=$2 head=$3 folder=$4 steps=$5 device precision own
-  IFS=_ read -r _ device precision own <<<"$job"
+  local job=$1 program=$2 head=$3 folder=$4 steps=$5 device precision own graph
+  IFS=_ read -r _ device precision own graph <<<"$job"
   "$program" train configs/quickstart.toml --out "$folder/$job" --device "$device" --threads 6 --quiet \
     --set "model.head=$head" --set "model.precision=$precision" \
-    --set "train.iterations=$own" --set "train.zero_at=$steps" \
+    --set "train.iterations=$own" --set "train.zero_at=$steps" ${graph:+--set train.cuda_graph=true} \
     --set data.workers=3 --set eval.take_every=200 --set train.checkpoint_every=100000
 }
 
@@ -115,6 +115,12 @@ same_curve() {
       printf "\"limits\": [%s, %s], \"last_losses\": [%.5g, %.5g]}\n", first, band, x[steps], y[steps]
       exit !(steps >= 10 && !bad && start <= first && worst <= band)
     }'
+}
+# The second run, which may be shorter, has the losses of the first, digit for digit.
+same_losses() {
+  local length
+  length=$(losses_of "$2" | wc -l)
+  [ "$length" -ge 10 ] && diff <(losses_of "$1" | head -n "$length") <(losses_of "$2")
 }
 losses_of() { sed -n 's/^{"step":\([0-9]*\),"loss":\([-0-9.e+]*\),.*/\1 \2/p' "$1/metrics.jsonl"; }
 
@@ -148,4 +154,4 @@ summarise() {
   echo "$failed of $(wc -l <"$out/steps.jsonl") steps failed; $out/summary.json"
   [ "$failed" -eq 0 ]
 }
-export -f run_jobs run_job none_skipped same_errors without_times train_one same_curve losses_of one_op without_sanitizer
+export -f run_jobs run_job none_skipped same_errors without_times train_one same_curve same_losses losses_of one_op without_sanitizer

@@ -10,4 +10,5 @@ extra=("-DREIN_CUDA=${REIN_CUDA:-AUTO}")  # AUTO: with nvcc the CUDA backend is 
 [ "${CI:-}" = true ] && extra+=(-DREIN_WERROR=ON)
 cmake --preset release "${extra[@]}"
 cmake --build --preset release
-ctest --test-dir build/release --output-on-failure --no-tests=error "$@"
+# Two at a time: the emulated device runs on one core.
+ctest --test-dir build/release --parallel 2 --output-on-failure --no-tests=error "$@"

@@ -1,6 +1,7 @@
 #include "tensor/upload.h"
 
 #include <cstring>
+#include <stdexcept>
 
 #include "tensor/cuda/async.h"
 #include "tensor/cuda/runtime.h"
@@ -15,8 +16,12 @@ Upload::Upload(Device device, int depth) : device_(device), slots_(static_cast<s
 // Buffers go back to the cache in the order of the work: it must not hand them out while a copy still writes to them.
 Upload::~Upload() {
   if constexpr (cuda::built) {
-    for (; device_.is_cuda() && received_ < sent_; ++received_)
-      cuda::hold(cuda::Queue::work, slot(received_).there, device_.index);
+    try {
+      for (; device_.is_cuda() && received_ < sent_; ++received_)
+        cuda::hold(cuda::Queue::work, slot(received_).there, device_.index);
+    } catch (const std::runtime_error&) {
+      // The device failed before: whoever waited for it has said so, and no more work will read these buffers.
+    }
   }
 }
 
@@ -34,12 +39,15 @@ void Upload::send(const Tensor& host) {
         s.tensor = Tensor::empty(host.shape(), host.dtype(), device_);
         cuda::record(s.free, cuda::Queue::work, index);  // the memory may have had another user
       }
-      cuda::hold(cuda::Queue::copies, s.free, index);
-      const cuda::Pinned block = cuda::take_pinned(host.bytes(), index);
-      if (!block) fail_runtime("upload", "no pinned memory is left for ", host.bytes(), " bytes");
-      std::memcpy(block->data, host.raw(), host.bytes());
-      cuda::send(s.tensor.mutable_raw(), block, host.bytes(), cuda::Queue::copies, index);
-      cuda::record(s.there, cuda::Queue::copies, index);
+      if (const cuda::Pinned block = cuda::take_pinned(host.bytes(), index)) {
+        cuda::hold(cuda::Queue::copies, s.free, index);
+        std::memcpy(block->data, host.raw(), host.bytes());
+        cuda::send(s.tensor.mutable_raw(), block, host.bytes(), cuda::Queue::copies, index);
+        cuda::record(s.there, cuda::Queue::copies, index);
+      } else {  // more than the pool holds: in the order of the work, and slower
+        cuda::to_device(s.tensor.mutable_raw(), host.raw(), host.bytes(), index);
+        cuda::record(s.there, cuda::Queue::work, index);
+      }
       ++sent_;
       return;
     }

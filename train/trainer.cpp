@@ -190,7 +190,14 @@ class Run {
     report.step = ++step_;
     under_way_.push_back({std::move(report), std::move(numbers), std::move(fed.batch.names)});
     const bool late = built_.model->device().is_cuda();
-    if (late && step_ < config_.train.iterations) read_ahead(loader);
+    if (late && step_ < config_.train.iterations) {
+      try {
+        read_ahead(loader);
+      } catch (...) {
+        settle_all(result);  // what has been trained is reported, whatever the next photos are
+        throw;
+      }
+    }
     while (under_way_.size() > std::size_t{late}) settle(result);
   }
 

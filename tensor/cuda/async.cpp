@@ -13,16 +13,23 @@
 namespace rein::cuda {
 namespace {
 
-constexpr std::size_t smallest = 4096;                        // of pinned blocks, whose sizes are powers of two
+constexpr std::size_t smallest = 4096;                        // of pinned blocks
+constexpr std::size_t powers_limit = std::size_t{16} << 20;   // their sizes are powers of two up to here,
+constexpr std::size_t large_grain = std::size_t{2} << 20;     // and multiples of this above
 constexpr std::size_t pinned_limit = std::size_t{512} << 20;  // of all of them together
 
 std::atomic<std::uint64_t> waits{0};
+
+std::size_t block_bytes(std::size_t bytes) {
+  if (bytes <= powers_limit) return std::bit_ceil(std::max(bytes, smallest));
+  return (bytes + large_grain - 1) / large_grain * large_grain;
+}
 
 class PinnedPool {
  public:
   Pinned take(std::size_t bytes, int index) {
     const std::lock_guard lock(mutex_);
-    const std::size_t wanted = std::bit_ceil(std::max(bytes, smallest));
+    const std::size_t wanted = block_bytes(bytes);
     Entry* found = nullptr;
     for (const auto& e : entries_)
       if (!e->lent && e->index == index && e->block.bytes == wanted && passed(e->block.copied)) found = e.get();
@@ -63,11 +70,17 @@ class PinnedPool {
 struct Recording {
   bool on = false;
   std::vector<Pinned> blocks;
+  std::vector<std::pair<void*, int>> segments;  // to be freed, with their devices
 };
 thread_local Recording recording;
 
 void refuse_while_recording(const char* what) {
   require(!recording.on, "cuda", "work that is recorded as a graph must not ", what);
+}
+
+// Kernels that are recorded but not launched may still use them.
+void free_kept_segments() noexcept {
+  for (const auto& [segment, index] : std::exchange(recording.segments, {})) driver::free(segment, index);
 }
 
 // A recorded copy has its turn when the graph is launched.
@@ -127,8 +140,16 @@ void begin_recording(int index) {
   recording.on = true;
 }
 
+bool keep_segment(void* segment, int index) {
+  if (recording.on) recording.segments.emplace_back(segment, index);
+  return recording.on;
+}
+
 bool launch_recording(std::shared_ptr<void>& graph, int index) {
   recording.on = false;
+  const struct Free {
+    ~Free() { free_kept_segments(); }  // the device waits for its work before it frees
+  } free_afterwards;
   const std::vector<Pinned> blocks = std::exchange(recording.blocks, {});
   bool made = false;
   if (void* fresh = driver::launch_recording(graph.get(), index); fresh != graph.get()) {
@@ -143,6 +164,7 @@ void drop_recording(int index) noexcept {
   recording.on = false;
   recording.blocks.clear();
   driver::drop_recording(index);
+  free_kept_segments();
 }
 
 void count_wait() {

@@ -40,5 +40,7 @@ void begin_recording(int index);
 // launches it.
 bool launch_recording(std::shared_ptr<void>& graph, int index);
 void drop_recording(int index) noexcept;
+// While work is recorded: frees the segment after the launch, and says so. Otherwise false, and nothing is done.
+bool keep_segment(void* segment, int index);
 
 }  // namespace rein::cuda

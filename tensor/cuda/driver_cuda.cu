@@ -52,6 +52,8 @@ cudaMemcpyKind direction_of(driver::Copy kind) {
 
 }  // namespace
 
+static thread_local bool capturing = false;  // begin_recording has been called
+
 int current_device() {
   int index = 0;
   check(cudaGetDevice(&index), "could not read the selected device");
@@ -65,7 +67,7 @@ cudaStream_t stream(int index) {
 void check_launch(const char* kernel) {
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) fail_runtime("cuda", kernel, " could not start: ", cudaGetErrorString(error));
-  if (debugging()) {
+  if (debugging() && !capturing) {  // what is recorded runs later
     const cudaError_t end = cudaStreamSynchronize(stream(current_device()));
     if (end != cudaSuccess) fail_runtime("cuda", kernel, " failed: ", cudaGetErrorString(end));
   }
@@ -162,8 +164,12 @@ void record(void* event, Queue queue, int index) {
 }
 bool passed(void* event) {
   const cudaError_t state = cudaEventQuery(static_cast<cudaEvent_t>(event));
-  if (state != cudaErrorNotReady) check(state, "work on the device failed");
-  return state == cudaSuccess;
+  if (state == cudaErrorNotReady) {
+    cudaGetLastError();  // not an error; left there, the next launch would take it for its own
+    return false;
+  }
+  check(state, "work on the device failed");
+  return true;
 }
 void wait(void* event) {
   check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "work on the device failed");
@@ -177,9 +183,11 @@ void hold(Queue queue, void* event, int index) {
 void begin_recording(int index) {
   select(index);
   check(cudaStreamBeginCapture(stream(index), cudaStreamCaptureModeRelaxed), "could not begin to record a graph");
+  capturing = true;
 }
 
 void* launch_recording(void* graph, int index) {
+  capturing = false;
   select(index);
   cudaGraph_t recorded = nullptr;
   check(cudaStreamEndCapture(stream(index), &recorded), "could not record a graph");
@@ -201,6 +209,7 @@ void* launch_recording(void* graph, int index) {
 }
 
 void drop_recording(int index) noexcept {
+  capturing = false;
   cudaGraph_t recorded = nullptr;
   cudaStreamEndCapture(stream(index), &recorded);
   if (recorded != nullptr) cudaGraphDestroy(recorded);

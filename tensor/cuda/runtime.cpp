@@ -1,5 +1,6 @@
 #include "tensor/cuda/runtime.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -23,12 +24,15 @@ SegmentCache& cache(int index) {
   while (caches->size() <= static_cast<std::size_t>(index)) {
     const int device = static_cast<int>(caches->size());
     caches->push_back(std::make_unique<SegmentCache>([device](std::size_t n) { return driver::allocate(n, device); },
-                                                     [device](void* p) { driver::free(p, device); }, reuse));
+                                                     [device](void* p) {
+                                                       if (!keep_segment(p, device)) driver::free(p, device);
+                                                     },
+                                                     reuse));
   }
   return *(*caches)[static_cast<std::size_t>(index)];
 }
 
-constexpr std::size_t staged_limit = std::size_t{64} << 20;
+constexpr std::size_t staged_piece = std::size_t{64} << 20;
 
 std::string mebibytes(std::size_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -74,13 +78,19 @@ void reset_peak_memory(int index) {
 }
 
 void to_device(void* device, const void* host, std::size_t bytes, int index) {
-  if (bytes == 0) return;
-  if (const Pinned staged = bytes <= staged_limit ? take_pinned(bytes, index) : nullptr) {
-    std::memcpy(staged->data, host, bytes);
-    return send(device, staged, bytes, Queue::work, index);
+  auto* to = static_cast<std::byte*>(device);
+  const auto* from = static_cast<const std::byte*>(host);
+  while (bytes > 0) {
+    const std::size_t piece = std::min(bytes, staged_piece);
+    const Pinned staged = take_pinned(piece, index);
+    if (!staged) break;
+    std::memcpy(staged->data, from, piece);
+    send(to, staged, piece, Queue::work, index);
+    to += piece, from += piece, bytes -= piece;
   }
-  count_wait();
-  driver::copy(device, host, bytes, driver::Copy::to_device, index);
+  if (bytes == 0) return;
+  count_wait();  // no pinned memory is left
+  driver::copy(to, from, bytes, driver::Copy::to_device, index);
 }
 void to_host(void* host, const void* device, std::size_t bytes, int index) {
   if (bytes == 0) return;

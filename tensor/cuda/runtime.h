@@ -39,7 +39,7 @@ std::size_t reserved_bytes(int index);  // taken from the device, cached blocks 
 void reset_peak_memory(int index);
 
 // Ordered after all work given to the device before. to_host waits until the bytes are there; to_device returns when
-// the source may be overwritten, which up to 64 MiB is at once: the bytes go by way of pinned memory.
+// the source may be overwritten, which is at once while there is pinned memory (512 MiB): the bytes go by way of it.
 void to_device(void* device, const void* host, std::size_t bytes, int index);
 void to_host(void* host, const void* device, std::size_t bytes, int index);
 void on_device(void* to, const void* from, std::size_t bytes, int index);
@@ -47,7 +47,8 @@ void fill_bytes(void* block, int byte, std::size_t bytes, int index);
 void synchronize(int index);
 
 // How often the host has waited for a device, of all threads: copies to the host, synchronize, events that had not
-// passed. A training step in its steady state adds nothing to it.
+// passed. Giving a training step in its steady state adds nothing to it; reading the numbers of the step before waits
+// where the device is the slower one.
 std::uint64_t host_waits();
 
 }  // namespace rein::cuda
