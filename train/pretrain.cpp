@@ -1,6 +1,5 @@
 #include "train/pretrain.h"
 
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -21,6 +20,7 @@
 #include "train/records.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/timing.h"
 #include "train/version.h"
 
 namespace rein::train {
@@ -30,10 +30,6 @@ namespace zoo = models::zoo;
 
 constexpr const char* file_name = "backbone.safetensors";
 constexpr const char* method_name = "pretrain";
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 models::MaskedAutoencoderOptions options_of(const Config& config) {
   const PretrainConfig& p = config.pretrain;
@@ -153,14 +149,14 @@ class Run {
   }
 
   double one_step(data::Loader& loader) {
-    const double start = now();
+    const double start = now_seconds();
     const TrainConfig& t = config_.train;
     const data::Batch batch = loader.next();
     StepReport report;
-    report.waited = now() - start;
+    report.waited = now_seconds() - start;
     report.lr = schedule_.at(step_);
     for (std::int64_t first = 0; first < t.batch; first += t.micro_batch) micro_batch(batch, first, report);
-    const double updating = now();
+    const double updating = now_seconds();
     report.gradient_norm = t.clip > 0 ? clip_gradients(trained_, t.clip) : gradient_norm(trained_);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
       throw CheckFailed(concat_text("[pretrain] step ", step_ + 1, ": the loss is ", report.loss,
@@ -168,9 +164,9 @@ class Run {
                         "the checkpoints are untouched; a smaller train.lr or train.clip helps against divergence");
     optimizer_.step(report.lr);
     model_.clear_grads();
-    report.update = now() - updating;
+    report.update = now_seconds() - updating;
     report.step = ++step_;
-    report.seconds = now() - start;
+    report.seconds = now_seconds() - start;
     folder_->append_metrics(step_line(report));
     if (step_ % 10 == 0 || step_ == 1) folder_->append_timing(timing_line(report));
     observer_.step(report);
@@ -186,16 +182,16 @@ class Run {
     const Tensor images = batch.images.rows(first, first + t.micro_batch);
     const models::PatchMask drawn =
         models::random_mask(key.child("mask"), t.micro_batch, first, model_.patches(), config_.pretrain.hidden);
-    const double start = now();
+    const double start = now_seconds();
     const models::PatchMask mask{drawn.visible.to(device_), drawn.hidden.to(device_), drawn.places.to(device_)};
     const Tensor there = images.to(device_);
     const Tensor target = views() == 2 ? data::partners(images).to(device_) : there;
     const Variable loss = scale(model_.loss(constant(there), constant(target), mask, context),
                                 static_cast<double>(t.micro_batch) / static_cast<double>(t.batch));
-    const double middle = now();
+    const double middle = now_seconds();
     backward(loss);
     report.forward += middle - start;
-    report.backward += now() - middle;
+    report.backward += now_seconds() - middle;
     report.loss += loss.value().item();
   }
 

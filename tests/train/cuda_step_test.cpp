@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <sstream>
 
@@ -154,6 +155,22 @@ TEST_CASE("uploads: in order, the source free at once, no wait, buffers used in 
   Upload cpu{Device{}};
   cpu.send(host);
   CHECK(cpu.receive().raw() == host.raw());
+}
+
+TEST_CASE("what is larger than a piece of pinned memory arrives whole, in recorded work too") {
+  const Tensor host = random_normal(RandomKey(8), {(std::int64_t{65} << 20) / 4 + 3}, 0, 1);
+  const auto arrives = [&](const Tensor& there) {
+    const Tensor back = there.to(Device{});
+    return std::memcmp(back.raw(), host.raw(), host.bytes()) == 0;
+  };
+  const std::uint64_t waits = cuda::host_waits();
+  Tensor there = host.to(device);
+  CHECK(waited(waits, 0));
+  CHECK(arrives(there));
+  DeviceGraph(device).run([&] { there = host.to(device); });
+  CHECK(arrives(there));
+  there = {};
+  cuda::empty_cache(0);  // the emulated device opens and closes all of its memory around every kernel
 }
 
 // One pass for all of it: a step takes seconds on the emulated device.
