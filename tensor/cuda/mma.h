@@ -6,9 +6,11 @@
 // Included by .cu files.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "tensor/cuda/kernel.h"
+#include "tensor/cuda/shared_place.h"
 #include "tensor/half.h"
 
 namespace rein::cuda {
@@ -25,58 +27,83 @@ __device__ inline Word pack_bf16(float low, float high) {
 #endif
 }
 
-// c += a b, summed in f32. All lanes of the warp take part.
-__device__ inline void mma_bf16(float (&c)[4], const Word (&a)[4], const Word (&b)[2]) {
+// c += a b, summed in f32; b's words are b0 and b1. All lanes of the warp take part.
+__device__ inline void mma_bf16(float (&c)[4], const Word (&a)[4], Word b0, Word b1) {
 #ifdef __CUDA_ARCH__
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#elif !defined(__CUDACC__)
   const int lane = threadIdx.x % warp_size, g = lane / 4, t = lane % 4;
+  const auto left = emulated::gather(all_lanes, std::array{a[0], a[1], a[2], a[3]});
+  const auto right = emulated::gather(all_lanes, std::array{b0, b1});
   const auto half_of = [](Word w, int which) {
     return to_float(bf16_t{static_cast<std::uint16_t>(which == 0 ? w & 0xffffu : w >> 16)});
   };
-  for (int part = 0; part < 4; ++part) {  // of k: what the lanes with t = part hold
-    Word left[4], right[2][2];
-    for (int w = 0; w < 4; ++w) left[w] = __shfl_sync(all_lanes, a[w], 4 * g + part);
-    for (int w = 0; w < 2; ++w)
-      for (int col = 0; col < 2; ++col) right[w][col] = __shfl_sync(all_lanes, b[w], 4 * (2 * t + col) + part);
+  for (int part = 0; part < 4; ++part)  // of k: what the lanes with t = part hold
     for (int w = 0; w < 2; ++w)
       for (int which = 0; which < 2; ++which)
-        for (int i = 0; i < 4; ++i) c[i] += half_of(left[2 * w + i / 2], which) * half_of(right[w][i % 2], which);
+        for (int i = 0; i < 4; ++i)
+          c[i] +=
+              half_of(left[4 * g + part][2 * w + i / 2], which) * half_of(right[4 * (2 * t + i % 2) + part][w], which);
+#endif
+}
+
+// Four 8 x 8 matrices of bf16 in shared memory: lane l gives the start of row l % 8 of matrix l / 8, at a multiple of
+// 16 bytes. Of matrix i a lane gets, in word i, columns 2t and 2t + 1 of row g; transposed: rows 2t and 2t + 1 of
+// column g.
+template <bool transposed>
+__device__ inline void load_matrices(SharedPlace<bf16_t> row, Word (&to)[4]) {
+#ifdef __CUDA_ARCH__
+  if constexpr (transposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(row.at)
+                 : "memory");
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(row.at)
+                 : "memory");
+#elif !defined(__CUDACC__)
+  const int lane = threadIdx.x % warp_size, g = lane / 4, t = lane % 4;
+  const auto rows = emulated::gather(all_lanes, row);
+  for (int i = 0; i < 4; ++i) {
+    const bf16_t* const low = pointer_to(rows[8 * i + (transposed ? 2 * t : g)]);
+    const bf16_t* const high = transposed ? pointer_to(rows[8 * i + 2 * t + 1]) : low;
+    to[i] = low[transposed ? g : 2 * t].bits | static_cast<Word>(high[transposed ? g : 2 * t + 1].bits) << 16;
   }
 #endif
 }
 
 // Fragments from tiles in shared memory whose rows start at multiples of 16 bytes.
 // a: rows [row, row + 16) and columns [col, col + 16).
-__device__ inline void load_a(const bf16_t* tile, int pitch, int row, int col, Word (&a)[4]) {
+__device__ inline void load_a(SharedPlace<bf16_t> tile, int pitch, int row, int col, Word (&a)[4]) {
   const int lane = threadIdx.x % warp_size;
-  const bf16_t* at = tile + (row + lane / 4) * pitch + col + lane % 4 * 2;
-  a[0] = *reinterpret_cast<const Word*>(at);
-  a[1] = *reinterpret_cast<const Word*>(at + 8 * pitch);
-  a[2] = *reinterpret_cast<const Word*>(at + 8);
-  a[3] = *reinterpret_cast<const Word*>(at + 8 * pitch + 8);
+  load_matrices<false>(tile + (lane % 16 * pitch + lane / 16 * 8) + (row * pitch + col), a);
 }
-// b = the transpose of rows [row, row + 8) and columns [col, col + 16).
-__device__ inline void load_b_transposed(const bf16_t* tile, int pitch, int row, int col, Word (&b)[2]) {
+// Two neighbouring b, words 0, 1 and 2, 3: the transposes of rows [row, row + 8) and [row + 8, row + 16), columns
+// [col, col + 16).
+__device__ inline void load_b_transposed(SharedPlace<bf16_t> tile, int pitch, int row, int col, Word (&b)[4]) {
   const int lane = threadIdx.x % warp_size;
-  const bf16_t* at = tile + (row + lane / 4) * pitch + col + lane % 4 * 2;
-  b[0] = *reinterpret_cast<const Word*>(at);
-  b[1] = *reinterpret_cast<const Word*>(at + 8);
+  load_matrices<false>(tile + ((lane / 16 * 8 + lane % 8) * pitch + lane / 8 % 2 * 8) + (row * pitch + col), b);
 }
-// b = rows [row, row + 16) and columns [col, col + 8).
-__device__ inline void load_b(const bf16_t* tile, int pitch, int row, int col, Word (&b)[2]) {
+// Two neighbouring b: rows [row, row + 16), columns [col, col + 8) and [col + 8, col + 16).
+__device__ inline void load_b(SharedPlace<bf16_t> tile, int pitch, int row, int col, Word (&b)[4]) {
   const int lane = threadIdx.x % warp_size;
+  load_matrices<true>(tile + (lane % 16 * pitch + lane / 16 * 8) + (row * pitch + col), b);
+}
+
+// 2^x to about 2 units in the last place of f32, 0 below 2^-126: one instruction.
+__device__ inline float exp2_fast(float x) {
 #ifdef __CUDA_ARCH__
-  const auto at = static_cast<Word>(__cvta_generic_to_shared(tile + (row + lane % 16) * pitch + col));
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(b[0]), "=r"(b[1]) : "r"(at));
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 #else
-  const bf16_t* at = tile + (row + lane % 4 * 2) * pitch + col + lane / 4;
-  b[0] = at[0].bits | static_cast<Word>(at[pitch].bits) << 16;
-  b[1] = at[8 * pitch].bits | static_cast<Word>(at[9 * pitch].bits) << 16;
+  return exp2f(x);
 #endif
 }
 

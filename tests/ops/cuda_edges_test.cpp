@@ -72,8 +72,9 @@ TEST_CASE("attention on a device in bf16 is near f64") {
     std::int64_t d, l, first;
     bool mask;
   };
-  for (const Sizes& s : {Sizes{8, 5, 0, false}, Sizes{64, 70, 1, true}, Sizes{80, 133, 0, false},
-                         Sizes{128, 20, 3, false}, Sizes{3, 130, 2, true}}) {
+  for (const Sizes& s :
+       {Sizes{8, 5, 0, false}, Sizes{64, 70, 1, true}, Sizes{80, 133, 0, false}, Sizes{128, 70, 3, true},
+        Sizes{3, 150, 2, true}, Sizes{64, 140, 0, false}, Sizes{40, 129, 0, false}, Sizes{64, 64, 0, false}}) {
     CAPTURE(s.d);
     const Tensor x = ops::cast(random("x", {2, s.l, 6 * s.d + 3}, DType::f32), DType::bf16);
     const Tensor g = ops::cast(random("g", {2, s.l - s.first, 2 * s.d}, DType::f32), DType::bf16);
@@ -93,6 +94,22 @@ TEST_CASE("attention on a device in bf16 is near f64") {
     check_equal({got[1]}, {expected[1]}, 1e-6);
     check_equal({got[2]}, {expected[2]}, 6e-3);
   }
+}
+
+TEST_CASE("attention on a device in bf16: keys that do not exist count nothing where all scores are far below zero") {
+  const std::int64_t d = 64, l = 70;
+  Tensor x = random("x", {2, l, 6 * d + 3}, DType::f32);
+  for (std::int64_t row = 0; row < 2 * l; ++row)
+    for (const auto& [col, value] : {std::pair{1, 64.0F}, std::pair{1 + 2 * 64, -64.0F}})  // q and k of the first head
+      x.mutable_data<float>()[row * x.size(2) + col] = value;
+  x = ops::cast(x, DType::bf16);
+  const Tensor g = ops::cast(random("g", {2, l, 2 * d}, DType::f32), DType::bf16);
+  const auto got = run_attention(x.to(device), g.to(device), {}, d, {0, l});
+  check_equal({got[0]}, {run_attention(ops::cast(x, DType::f64), ops::cast(g, DType::f64), {}, d, {0, l})[0]}, 6e-3);
+  const Tensor grad = ops::cast(got[2].to(Device{}), DType::f64);
+  std::int64_t finite = 0;
+  for (std::int64_t i = 0; i < grad.count(); ++i) finite += std::isfinite(grad.at(i));
+  CHECK(finite == grad.count());
 }
 
 struct Deform {

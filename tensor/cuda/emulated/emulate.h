@@ -57,6 +57,19 @@ T exchange(unsigned mask, T value, int source) {
   return other;
 }
 
+// What every lane of the warp gives, in one barrier.
+template <class T>
+std::array<T, 32> gather(unsigned mask, T value) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 16);
+  const int phase = next_phase();
+  std::memcpy(warp_slot(lane(), phase), &value, sizeof(T));
+  warp_barrier(mask);
+  std::array<T, 32> all;
+  for (int source = 0; source < 32; ++source)
+    std::memcpy(&all[static_cast<std::size_t>(source)], warp_slot(source, phase), sizeof(T));
+  return all;
+}
+
 }  // namespace rein::cuda::emulated
 
 using dim3 = rein::cuda::emulated::Extent;
