@@ -32,6 +32,20 @@ std::uint64_t host_waits(Device device) {
   return 0;
 }
 
+std::map<std::string, std::uint64_t> launches(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::launches();
+  }
+  return {};
+}
+
+std::size_t reserved_bytes(Device device) {
+  if constexpr (cuda::built) {
+    if (device.is_cuda()) return cuda::reserved_bytes(device.index);
+  }
+  return 0;
+}
+
 Device parse_device(const std::string& text) {
   if (text == "cpu") return {};
   Device device{Device::Kind::cuda, 0};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "tensor/device.h"
@@ -15,5 +16,11 @@ void synchronize(Device device);
 
 // How often the host has waited for devices so far (cuda::host_waits); 0 for the CPU.
 std::uint64_t host_waits(Device device);
+
+// Kernels that this thread has given to devices so far, by name (cuda::launches); empty for the CPU.
+std::map<std::string, std::uint64_t> launches(Device device);
+
+// Bytes taken from the device, unused ones of the caching allocator included; 0 for the CPU.
+std::size_t reserved_bytes(Device device);
 
 }  // namespace rein

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 #include "tensor/philox.h"
 
 namespace rein {
@@ -14,7 +15,9 @@ Tensor generate(const Shape& shape, DType dtype, F&& f) {
   Tensor t = Tensor::empty(shape, dtype);
   dispatch_real("random", dtype, [&]<class T>() {
     T* out = t.mutable_data<T>();
-    for (std::int64_t i = 0; i < t.count(); ++i) out[i] = static_cast<T>(f(static_cast<std::uint64_t>(i)));
+    parallel_ranges(t.count(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(f(static_cast<std::uint64_t>(i)));
+    });
   });
   return t;
 }

@@ -68,13 +68,18 @@ void time_flow(models::Segmentor& segmentor, AdamW& optimizer, const Tensor& ima
     StepNumbers before;
     double start = 0;
     std::uint64_t waits = 0;
+    std::vector<double> giving;
+    std::map<std::string, std::uint64_t> launched;
     constexpr int warm_up = 3;
     for (int i = 0; i < warm_up + options.steps; ++i) {
       if (i == warm_up) {
         synchronize(options.device);
         start = now_seconds();
+        giving.clear();
       }
       waits = host_waits(options.device);
+      launched = launches(options.device);
+      const double begun = now_seconds();
       StepNumbers numbers;
       StepTimes times;
       const auto work = [&] {
@@ -90,13 +95,19 @@ void time_flow(models::Segmentor& segmentor, AdamW& optimizer, const Tensor& ima
         graph.run(work);
       else
         work();
+      giving.push_back(now_seconds() - begun);
       waits = host_waits(options.device) - waits;
       if (i > 0) before.get();
       before = std::move(numbers);
     }
     synchronize(options.device);
     (as_graph ? result.graph : result.flowing) = (now_seconds() - start) / options.steps;
-    if (!as_graph) result.waits = waits;
+    (as_graph ? result.giving_graph : result.giving) = median(giving);
+    if (as_graph) continue;
+    result.waits = waits;
+    result.launches = launches(options.device);
+    for (auto& [name, count] : result.launches) count -= launched[name];
+    std::erase_if(result.launches, [](const auto& entry) { return entry.second == 0; });
   }
   result.graphs = graph.made();
 }
@@ -174,6 +185,7 @@ BenchStep bench_step(const BenchStepOptions& options) {
       options.steps, 0);
   result.peak_bytes = process_memory().peak - result.idle_bytes;
   result.tensor_peak_bytes = static_cast<double>(memory_stats(options.device).peak);
+  result.reserved_bytes = static_cast<double>(reserved_bytes(options.device));
   result.forward = median(forward);
   result.backward = median(backward_times);
   result.update = median(update);

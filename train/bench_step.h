@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,16 +28,19 @@ struct BenchStep {
   // As rein train makes them on a device: steps one after the other without a wait, and each as one graph; seconds of a
   // step. 0 on the CPU.
   double flowing = 0, graph = 0;
-  std::uint64_t waits = 0;                       // of the host within the last of the flowing steps: 0 is the aim
-  std::int64_t graphs = 0;                       // how often the graph was made anew
-  Timing backbone_forward;                       // ViT and adapter, nothing recorded
-  Timing backbone_forward_backward;              // the same as in training, and backward from its maps and queries
-  Timing inference;                              // whole forward to class scores at the image's size
-  double forward = 0, backward = 0, update = 0;  // median seconds of the step's parts
-  double idle_bytes = 0;                         // resident before the model exists
-  double peak_bytes = 0;                         // VmHWM over the steps less idle_bytes
-  double tensor_peak_bytes = 0;                  // our own account: highest sum of live tensors, on the device
-  double saved_bytes = 0;                        // kept for backward, parameters not counted
+  double giving = 0, giving_graph = 0;  // what of it the host takes to give the work: the least a step can take
+  std::map<std::string, std::uint64_t> launches;  // kernels of one such step, by name
+  std::uint64_t waits = 0;                        // of the host within the last of the flowing steps: 0 is the aim
+  std::int64_t graphs = 0;                        // how often the graph was made anew
+  Timing backbone_forward;                        // ViT and adapter, nothing recorded
+  Timing backbone_forward_backward;               // the same as in training, and backward from its maps and queries
+  Timing inference;                               // whole forward to class scores at the image's size
+  double forward = 0, backward = 0, update = 0;   // median seconds of the step's parts
+  double idle_bytes = 0;                          // resident before the model exists
+  double peak_bytes = 0;                          // VmHWM over the steps less idle_bytes
+  double tensor_peak_bytes = 0;                   // our own account: highest sum of live tensors, on the device
+  double reserved_bytes = 0;                      // taken from the device for them; 0 on the CPU
+  double saved_bytes = 0;                         // kept for backward, parameters not counted
   std::int64_t trainable = 0, parameters = 0;
   std::string products{};  // what they ran in: Segmentor::products_text
 };

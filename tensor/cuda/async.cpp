@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <deque>
+#include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -29,40 +31,50 @@ class PinnedPool {
  public:
   Pinned take(std::size_t bytes, int index) {
     const std::lock_guard lock(mutex_);
-    const std::size_t wanted = block_bytes(bytes);
-    Entry* found = nullptr;
-    for (const auto& e : entries_)
-      if (!e->lent && e->index == index && e->block.bytes == wanted && passed(e->block.copied)) found = e.get();
-    if (found == nullptr && reserved_ + wanted <= pinned_limit) found = add(wanted, index);
-    for (std::size_t i = 0; found == nullptr && i < entries_.size(); ++i)
-      if (!entries_[i]->lent && entries_[i]->index == index && entries_[i]->block.bytes >= wanted)
-        found = entries_[i].get();
+    PinnedBlock* const found = choose(block_bytes(bytes), index);
     if (found == nullptr) return nullptr;
-    if (!passed(found->block.copied)) wait(found->block.copied);
-    found->lent = true;
-    return {&found->block, [this, found](PinnedBlock*) {
+    try {
+      if (!passed(found->copied)) wait(found->copied);
+    } catch (...) {
+      idle_[{index, found->bytes}].push_back(found);
+      throw;
+    }
+    return {found, [this, index](PinnedBlock* block) {
               const std::lock_guard give_back(mutex_);
-              found->lent = false;
+              idle_[{index, block->bytes}].push_back(block);
             }};
   }
 
  private:
-  struct Entry {
-    PinnedBlock block;
-    int index = 0;  // of the device whose event it has
-    bool lent = false;
-  };
+  using Idle = std::deque<PinnedBlock*>;  // of one device and size, the first one given back first
 
-  Entry* add(std::size_t bytes, int index) {
+  // A step asks for hundreds of small blocks: one question to the driver each. Copies end about in the order in which
+  // blocks came back, so the first of a size has the best chance that its own has.
+  PinnedBlock* choose(std::size_t bytes, int index) {
+    Idle& same = idle_[{index, bytes}];
+    if (!same.empty() && passed(same.front()->copied)) return pop(same);
+    if (reserved_ + bytes <= pinned_limit)
+      if (PinnedBlock* const made = make(bytes, index)) return made;
+    for (auto at = idle_.find({index, bytes}); at != idle_.end() && at->first.first == index; ++at)
+      if (!at->second.empty()) return pop(at->second);
+    return nullptr;
+  }
+  static PinnedBlock* pop(Idle& idle) {
+    PinnedBlock* const block = idle.front();
+    idle.pop_front();
+    return block;
+  }
+
+  PinnedBlock* make(std::size_t bytes, int index) {
     auto* data = static_cast<std::byte*>(driver::allocate_pinned(bytes));
     if (data == nullptr) return nullptr;
     reserved_ += bytes;
-    entries_.push_back(std::make_unique<Entry>(Entry{{data, bytes, make_event(index)}, index, false}));
-    return entries_.back().get();
+    return &blocks_.emplace_back(PinnedBlock{data, bytes, make_event(index)});
   }
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Entry>> entries_;
+  std::deque<PinnedBlock> blocks_;                    // all of them, for good
+  std::map<std::pair<int, std::size_t>, Idle> idle_;  // by device and bytes
   std::size_t reserved_ = 0;
 };
 

@@ -39,5 +39,6 @@ void free_graph(void* graph) noexcept;
 }  // namespace rein::cuda::driver
 
 namespace rein::cuda {
-void count_wait();  // of the host for a device
-}
+void count_wait();                      // of the host for a device
+void count_launch(const char* kernel);  // a literal
+}  // namespace rein::cuda

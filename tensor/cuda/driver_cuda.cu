@@ -113,8 +113,11 @@ void* allocate(std::size_t bytes, int index) {
 }
 
 void free(void* segment, int index) noexcept {
-  cudaSetDevice(index);
+  int selected = index;
+  cudaGetDevice(&selected);
+  if (selected != index) cudaSetDevice(index);
   cudaFree(segment);
+  if (selected != index) cudaSetDevice(selected);  // what `select` takes for granted
 }
 
 void copy(void* to, const void* from, std::size_t bytes, Copy kind, int index) {

@@ -24,6 +24,7 @@ int current_device();            // of the calling thread: where launch works
 // Throws std::runtime_error naming the kernel when the last start failed; with REIN_CUDA_DEBUG=1 also waits for its
 // end.
 void check_launch(const char* kernel);
+void count_launch(const char* kernel);                       // see cuda::launches
 void prepare_shared(const void* kernel, std::size_t bytes);  // more than 48 KiB must be asked for
 
 template <class... P>
@@ -31,6 +32,7 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, std::
             std::type_identity_t<P>... args) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   if (shared_bytes > 48 * 1024) prepare_shared(reinterpret_cast<const void*>(kernel), shared_bytes);
+  count_launch(name);
   kernel<<<grid, block, shared_bytes, stream(current_device())>>>(args...);
   check_launch(name);
 }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <mutex>
 #include <string_view>
+#include <unordered_map>
 
 #include "tensor/cuda/driver.h"
 #include "tensor/cuda/segment_cache.h"
@@ -31,6 +32,8 @@ SegmentCache& cache(int index) {
   }
   return *(*caches)[static_cast<std::size_t>(index)];
 }
+
+thread_local std::unordered_map<std::string_view, std::uint64_t> given;  // names are literals
 
 constexpr std::size_t staged_piece = std::size_t{64} << 20;
 
@@ -106,6 +109,13 @@ void fill_bytes(void* block, int byte, std::size_t bytes, int index) {
 void synchronize(int index) {
   count_wait();
   driver::synchronize(index);
+}
+
+void count_launch(const char* kernel) {
+  ++given[kernel];
+}
+std::map<std::string, std::uint64_t> launches() {
+  return {given.begin(), given.end()};
 }
 
 }  // namespace rein::cuda

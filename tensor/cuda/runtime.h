@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ void synchronize(int index);
 // passed. Giving a training step in its steady state adds nothing to it; reading the numbers of the step before waits
 // where the device is the slower one.
 std::uint64_t host_waits();
+
+// Kernels that the calling thread has given to devices so far, by name; a product of cuBLASLt counts as one.
+std::map<std::string, std::uint64_t> launches();
 
 }  // namespace rein::cuda
 

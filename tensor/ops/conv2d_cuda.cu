@@ -18,10 +18,12 @@ namespace {
 using namespace rein::cuda;
 
 constexpr int threads = 128;
+// 160 MiB hold a fourth of 3 x 3 patches of 256 channels of four maps of 128 x 128: parts that fill the GPU twice.
+constexpr std::int64_t patch_mebibytes = 160;
 #ifdef __CUDACC__
-constexpr std::int64_t patch_bytes = std::int64_t{128} << 20;
-#else
-constexpr std::int64_t patch_bytes = std::int64_t{16} << 10;  // so that the tests see several parts
+constexpr std::int64_t patch_bytes = patch_mebibytes << 20;
+#else  // so that the tests see several parts
+const std::int64_t patch_bytes = emulated::runs_kernels() ? std::int64_t{16} << 10 : patch_mebibytes << 20;
 #endif
 
 // Windows on a (batch, height, width, channels) map: window (n, i, j) has its tap (ky, kx) at row

@@ -52,10 +52,10 @@ std::uint32_t alignment_of(const void* address) {
 // memory is aligned.
 struct Key {
   std::int64_t m, n, k, batches, a_pitch, b_pitch, c_pitch, a_batch, b_batch, c_batch;
-  std::uint32_t a_alignment, b_alignment, c_alignment;
+  std::uint32_t a_alignment, b_alignment, c_alignment, bias_alignment;  // of the bias 0: there is none
   cudaDataType_t in, out;
   int device;
-  bool trans_a, trans_b, bias, add, tf32;
+  bool trans_a, trans_b, add, tf32;
   auto operator<=>(const Key&) const = default;
 };
 
@@ -63,14 +63,17 @@ struct Key {
 // later calls search and allocate nothing.
 class Plan {
  public:
-  explicit Plan(const Key& key) {
+  Plan(const Key& key, const void* bias) {
     check(cublasLtMatmulDescCreate(&description_, key.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
                                    CUDA_R_32F),
           "description");
     set(CUBLASLT_MATMUL_DESC_TRANSA, key.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, key.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N);
-    // The bias is read in the type of c: the library's default.
-    if (key.bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    // The bias is read in the type of c: the library's default. Its choice depends on how the bias is aligned.
+    if (bias != nullptr) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    }
     first_ =
         layout(key.in, key.trans_b ? key.n : key.k, key.trans_b ? key.k : key.n, key.b_pitch, key.batches, key.b_batch);
     second_ =
@@ -120,6 +123,9 @@ class Plan {
       check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value), "preference");
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes);
+    // Parts of a sum over k are added in f32, not in the type of c: rounded once.
+    if (key.out == CUDA_R_16BF)
+      prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
     // Without these the library takes 256 for granted, which rows inside a tensor do not keep.
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.b_alignment);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.a_alignment);
@@ -130,7 +136,7 @@ class Plan {
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle(), description_, first_, second_, out_, out_,
                                                                  preference, 1, &result, &count);
     cublasLtMatmulPreferenceDestroy(preference);
-    usable_ = status == CUBLAS_STATUS_SUCCESS && count > 0;
+    usable_ = status == CUBLAS_STATUS_SUCCESS && count > 0 && result.state == CUBLAS_STATUS_SUCCESS;
     algorithm_ = result.algo;
   }
 
@@ -155,17 +161,20 @@ bool gemm_cublas(const GemmProblem<float, In, Out>& p) {
                 alignment_of(p.a),
                 alignment_of(p.b),
                 alignment_of(p.c),
+                p.bias != nullptr ? alignment_of(p.bias) : 0,
                 name_of(p.a),
                 name_of(p.c),
                 current_device(),
                 p.trans_a,
                 p.trans_b,
-                p.bias != nullptr,
                 p.add,
                 p.products == Products::tf32};
   thread_local std::map<Key, Plan> plans;
-  Plan& plan = plans.try_emplace(key, key).first->second;
+  auto found = plans.find(key);
+  if (found == plans.end()) found = plans.try_emplace(key, key, p.bias).first;
+  Plan& plan = found->second;
   if (!plan.usable()) return false;
+  count_launch("gemm");
   plan.run(p.a, p.b, p.c, p.bias, p.alpha, p.add ? 1.0F : 0.0F);
   return true;
 }

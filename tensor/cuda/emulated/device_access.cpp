@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <string_view>
 
 #include "tensor/error.h"
 
@@ -16,7 +17,7 @@ constexpr bool guarded = false;
 #else
 constexpr bool guarded = true;
 #endif
-constexpr std::size_t arena_bytes = std::size_t{8} << 30;  // of address space; pages come when they are touched
+constexpr std::size_t arena_bytes = std::size_t{64} << 30;
 
 struct Arena {
   std::byte* base = nullptr;
@@ -43,6 +44,18 @@ void protect(int protection) {
 }
 
 }  // namespace
+
+std::size_t arena_size() {
+  return arena_bytes;
+}
+
+bool runs_kernels() {
+  static const bool on = [] {
+    const char* setting = std::getenv("REIN_EMULATED_KERNELS");
+    return setting == nullptr || std::string_view(setting) != "off";
+  }();
+  return on;
+}
 
 DeviceAccess::DeviceAccess() {
   if (guarded && arena().depth++ == 0) protect(PROT_READ | PROT_WRITE);

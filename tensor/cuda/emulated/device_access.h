@@ -16,5 +16,10 @@ class DeviceAccess {
 
 void* take_memory(std::size_t bytes);  // null when the arena is used up
 void give_memory(void* segment);
+std::size_t arena_size();  // of address space; pages come when they are touched
+
+// REIN_EMULATED_KERNELS=off: kernels are checked and counted but not run, copies move nothing, and the device's memory
+// reads as zeros and costs nothing. So a step of any size shows its memory, its launches and the host's time for it.
+bool runs_kernels();
 
 }  // namespace rein::cuda::emulated

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "tensor/cuda/driver.h"
 #include "tensor/cuda/emulated/device_access.h"
 #include "tensor/error.h"
 
@@ -246,6 +247,9 @@ void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, 
   require(grid.y <= 65535 && grid.z <= 65535 && grid.x <= 2147483647u, "cuda", name, ": grid (", grid.x, ", ", grid.y,
           ", ", grid.z, ") is too large");
   require(active == nullptr, "cuda", name, ": kernels cannot start kernels");
+  count_launch(name);
+  ++kernel_count;
+  if (!runs_kernels()) return;
   const DeviceAccess access;
   block_extent = block;
   grid_extent = grid;
@@ -263,7 +267,6 @@ void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, 
     throw;
   }
   active = nullptr;
-  ++kernel_count;
 }
 
 std::uint64_t kernels_run() {

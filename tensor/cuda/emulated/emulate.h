@@ -38,6 +38,7 @@ extern Extent block_extent, grid_extent;
 void run(const char* name, Extent grid, Extent block, std::size_t shared_bytes, const std::function<void()>& body);
 
 std::uint64_t kernels_run();  // so far
+bool runs_kernels();          // device_access.h
 
 void block_barrier();
 void warp_barrier(unsigned mask);
