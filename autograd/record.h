@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -55,17 +56,22 @@ class Saver {
 // Handed to a VJP.
 class GradContext {
  public:
-  GradContext(const Node& node, std::vector<Tensor> grad_outputs);
+  // sent: gives up the gradient that others have sent to an input so far; null where it may not be written to.
+  GradContext(const Node& node, std::vector<Tensor> grad_outputs, std::function<Tensor(int)> sent = {});
   // Gradient of output k; null when nobody used that output.
   const Tensor& out(int k = 0) const { return grad_outputs_[static_cast<std::size_t>(k)]; }
   bool wants(int input) const;
   void set(int input, Tensor grad);  // null: no gradient flows to this input
+  // For a kernel that can add to its output: the sum of the gradients that others have sent to this input so far, to
+  // be written to. Whoever takes it sets it again with the own gradient added. Null: there is none to add to.
+  Tensor take(int input);
   std::vector<Tensor>& grads() { return grad_inputs_; }
 
  private:
   const Node& node_;
   std::vector<Tensor> grad_outputs_;
   std::vector<Tensor> grad_inputs_;
+  std::function<Tensor(int)> sent_;
 };
 
 struct SavedBytes {

@@ -30,11 +30,15 @@ bool Saver::wants(int input) const {
   return inputs_[static_cast<std::size_t>(input)].requires_grad();
 }
 
-GradContext::GradContext(const Node& node, std::vector<Tensor> grad_outputs)
-    : node_(node), grad_outputs_(std::move(grad_outputs)), grad_inputs_(node.parents.size()) {}
+GradContext::GradContext(const Node& node, std::vector<Tensor> grad_outputs, std::function<Tensor(int)> sent)
+    : node_(node), grad_outputs_(std::move(grad_outputs)), grad_inputs_(node.parents.size()), sent_(std::move(sent)) {}
 
 bool GradContext::wants(int input) const {
   return node_.wants(input);
+}
+
+Tensor GradContext::take(int input) {
+  return sent_ && wants(input) ? sent_(input) : Tensor{};
 }
 
 void GradContext::set(int input, Tensor grad) {
@@ -144,12 +148,22 @@ class Sweep {
   }
 
  private:
+  // Leaves keep theirs: a trained value's gradient may be looked at from outside.
+  Tensor take(const Node& node, int input) {
+    const auto i = static_cast<std::size_t>(input);
+    if (!node.parents[i]) return {};
+    const auto found = pending_.find(node.parents[i]->sequence);
+    if (found == pending_.end()) return {};
+    Tensor& grad = found->second.grads[static_cast<std::size_t>(node.parent_outputs[i])];
+    return grad && grad.owns_storage_alone() ? std::exchange(grad, {}) : Tensor{};
+  }
+
   void step(Pending& now) {
     Node& node = *now.node;
     require(!node.freed, node.op, "backward through a graph that an earlier backward already freed");
     std::vector<Tensor> grads;
     {
-      GradContext context(node, std::move(now.grads));
+      GradContext context(node, std::move(now.grads), [&](int input) { return take(node, input); });
       node.run(context);
       grads = std::move(context.grads());
     }

@@ -13,10 +13,16 @@ REIN_HOST_DEVICE inline float to_float(bf16_t v) {
 }
 
 REIN_HOST_DEVICE inline bf16_t to_bf16(float v) {
+#ifdef __CUDA_ARCH__
+  std::uint16_t rounded;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded) : "f"(v));
+  return {rounded};
+#else
   std::uint32_t bits = __builtin_bit_cast(std::uint32_t, v);
   if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return {static_cast<std::uint16_t>((bits >> 16) | 0x40u)};
   bits += 0x7FFFu + ((bits >> 16) & 1u);
   return {static_cast<std::uint16_t>(bits >> 16)};
+#endif
 }
 
 // Without branches, so that a loop of it becomes vector code.

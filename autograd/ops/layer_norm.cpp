@@ -15,7 +15,7 @@ struct LayerNormSaved {
 
 void layer_norm_vjp(const LayerNormSaved& s, GradContext& g) {
   auto grads = ops::layer_norm_backward(g.out(), s.x.get(), s.weight.get(), s.mean.get(), s.rstd.get(),
-                                        {.x = g.wants(0), .weight = g.wants(1), .bias = g.wants(2)});
+                                        {.x = g.wants(0), .weight = g.wants(1), .bias = g.wants(2)}, g.take(0));
   g.set(0, std::move(grads.x));
   g.set(1, std::move(grads.weight));
   g.set(2, std::move(grads.bias));

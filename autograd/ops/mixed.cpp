@@ -14,8 +14,18 @@ struct CastSaved {
   DType x_dtype;
 };
 
+// grad in another dtype, added to what the input has already where that saves a pass over memory.
+void send_cast(GradContext& g, int input, const Tensor& grad, DType dtype) {
+  if (!g.wants(input)) return;
+  const bool adds = grad.dtype() == DType::bf16 && dtype == DType::f32 && grad.device().is_cuda();
+  Tensor sum = adds ? g.take(input) : Tensor{};
+  if (!sum) return g.set(input, ops::cast(grad, dtype));
+  ops::add_wide_into(sum, grad);
+  g.set(input, std::move(sum));
+}
+
 void cast_vjp(const CastSaved& s, GradContext& g) {
-  g.set(0, ops::cast(g.out(), s.x_dtype));
+  send_cast(g, 0, g.out(), s.x_dtype);
 }
 
 // y = x W^T + b (or x W), as linear; W and b are the rounded copies, their gradients go to the masters unrounded.
@@ -37,7 +47,7 @@ struct AddRoundedSaved {};
 
 void add_rounded_vjp(const AddRoundedSaved&, GradContext& g) {
   if (g.wants(0)) g.set(0, g.out());
-  if (g.wants(1)) g.set(1, ops::cast(g.out(), DType::f32));
+  send_cast(g, 1, g.out(), DType::f32);
 }
 
 }  // namespace

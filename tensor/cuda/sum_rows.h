@@ -1,8 +1,8 @@
-// Sums over rows for gradients of biases and scales. A thread owns a column in a chunk of rows; then one thread per
-// column adds the chunks in order: the same bits every time. Included by .cu files.
+// Sums over rows for gradients of biases and scales. A thread owns a column in a chunk of rows; then the chunks are
+// added in a fixed order: the same bits every time. Included by .cu files.
 #pragma once
 
-#include "tensor/cuda/kernel.h"
+#include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/scratch.h"
 
 namespace rein::cuda {
@@ -20,15 +20,6 @@ __global__ void sum_chunks_kernel(Term term, std::int64_t rows, std::int64_t col
   parts[blockIdx.y * cols + c] = sum;
 }
 
-template <class T>
-__global__ void add_chunks_kernel(const T* parts, std::int64_t chunks, std::int64_t cols, T* out) {
-  const std::int64_t c = global_thread();
-  if (c >= cols) return;
-  T sum = 0;
-  for (std::int64_t k = 0; k < chunks; ++k) sum += parts[k * cols + c];
-  out[c] = sum;
-}
-
 // out[col] = sum over rows of term(row, col). Term: a struct of plain values with a __device__ operator().
 template <class T, class Term>
 void sum_rows(const char* name, Term term, std::int64_t rows, std::int64_t cols, T* out) {
@@ -36,11 +27,10 @@ void sum_rows(const char* name, Term term, std::int64_t rows, std::int64_t cols,
   // No more chunks than a grid has room for.
   const std::int64_t chunk = rows > 32768 * sum_chunk_rows ? (rows + 32767) / 32768 : sum_chunk_rows;
   const std::int64_t chunks = rows > 0 ? (rows + chunk - 1) / chunk : 0;
-  const unsigned blocks = blocks_for(cols, 128);
   Scratch<T> parts(chunks * cols);
-  launch(name, sum_chunks_kernel<T, Term>, dim3(blocks, static_cast<unsigned>(chunks)), 128, 0, term, rows, cols, chunk,
-         parts.data());
-  launch(name, add_chunks_kernel<T>, blocks, 128, 0, parts.data(), chunks, cols, out);
+  launch(name, sum_chunks_kernel<T, Term>, dim3(blocks_for(cols, 128), static_cast<unsigned>(chunks)), 128, 0, term,
+         rows, cols, chunk, parts.data());
+  add_lines(name, parts.data(), 1, chunks, cols, 1.0, out);
 }
 
 }  // namespace rein::cuda

@@ -62,7 +62,7 @@ __device__ inline void insert(const State& s, const double* matrix, int new_row,
     __syncwarp();
     for (int j = lane; j < columns; j += warp_size) {
       if (s.settled[j] != 0) continue;
-      const double through = reached + (matrix[static_cast<std::int64_t>(row) * columns + j] - s.u[row] - s.v[j]);
+      const double through = reached + (matrix[row * columns + j] - s.u[row] - s.v[j]);
       if (through < s.distance[j]) s.distance[j] = through, s.from[j] = row;
     }
     column = nearest(s, columns, lane);  // of its own columns, a lane has written the distances itself
@@ -113,7 +113,8 @@ __global__ void assign_kernel(const double* costs, const std::uint8_t* present, 
   __syncwarp();
   std::int64_t bad = 0;
   double largest = 1;
-  for (std::int64_t i = lane; i < static_cast<std::int64_t>(queries) * count; i += warp_size) {
+  const int pairs = queries * count;  // both are small
+  for (int i = lane; i < pairs; i += warp_size) {
     const double x = cost[i / count * slots + s.targets[i % count]];
     if (is_bad(x))
       ++bad;
@@ -128,8 +129,8 @@ __global__ void assign_kernel(const double* costs, const std::uint8_t* present, 
   const double limit = 1e6 * largest;
   const bool by_target = count <= queries;
   const int columns = by_target ? queries : count, rows = by_target ? count : queries;
-  for (std::int64_t i = lane; i < static_cast<std::int64_t>(queries) * count; i += warp_size) {
-    const std::int64_t q = i / count, g = i % count;
+  for (int i = lane; i < pairs; i += warp_size) {
+    const int q = i / count, g = i % count;
     const double x = cost[q * slots + s.targets[g]];
     matrix[by_target ? g * columns + q : q * columns + g] = !is_bad(x) ? x : x < 0 ? -limit : limit;
   }

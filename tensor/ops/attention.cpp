@@ -39,13 +39,14 @@ void check_relative(const char* op, const Rows& q, const Rows& k, std::int64_t d
 Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options) {
   require(q && k && v, op, "needs q, k and v");
   const auto shapes = [&] { return concat_text("q is ", q.text(), ", k is ", k.text(), ", v is ", v.text()); };
-  require(q.dtype() == k.dtype() && q.dtype() == v.dtype(), op, "q, k and v must have one dtype; ", shapes());
-  require(q.batches == k.batches && q.batches == v.batches && k.rows == v.rows && q.cols == k.cols, op,
-          "q must be N x (Lq, heads*d), k N x (Lk, heads*d), v N x (Lk, heads*dv); ", shapes());
+  // Texts are made when there is something to say: a step comes by here some hundred times.
+  if (q.dtype() != k.dtype() || q.dtype() != v.dtype()) fail(op, "q, k and v must have one dtype; ", shapes());
+  if (q.batches != k.batches || q.batches != v.batches || k.rows != v.rows || q.cols != k.cols)
+    fail(op, "q must be N x (Lq, heads*d), k N x (Lk, heads*d), v N x (Lk, heads*dv); ", shapes());
   const std::int64_t heads = options.heads;
-  require(heads >= 1 && q.cols % heads == 0 && v.cols % heads == 0 && q.cols > 0, op,
-          "columns must be a multiple of heads = ", heads, "; ", shapes());
-  require(k.rows >= 1 || q.rows == 0, op, "needs at least one key; ", shapes());
+  if (heads < 1 || q.cols % heads != 0 || v.cols % heads != 0 || q.cols <= 0)
+    fail(op, "columns must be a multiple of heads = ", heads, "; ", shapes());
+  if (k.rows < 1 && q.rows != 0) fail(op, "needs at least one key; ", shapes());
   const Shape mask{q.batches, q.rows, k.rows};
   require(!options.blocked || (options.blocked.shape() == mask && options.blocked.dtype() == DType::u8), op,
           "blocked must be u8 ", mask, ", got ", name_of(options.blocked.dtype()), " ", options.blocked.shape());
@@ -129,9 +130,9 @@ cuda::AttentionBf16 bf16_arguments(const char* op, const Sizes& s, const Rows& q
 }
 
 void check_grad(const Rows& grad, const Rows& x, const char* what) {
-  require(!grad || (grad.batches == x.batches && grad.rows == x.rows && grad.cols == x.cols &&
-                    grad.dtype() == x.dtype() && grad.device() == x.device()),
-          "attention_backward", "the gradient of ", what, " must be like it: ", grad.text(), " for ", x.text());
+  if (grad && (grad.batches != x.batches || grad.rows != x.rows || grad.cols != x.cols || grad.dtype() != x.dtype() ||
+               grad.device() != x.device()))
+    fail("attention_backward", "the gradient of ", what, " must be like it: ", grad.text(), " for ", x.text());
 }
 
 }  // namespace

@@ -2,12 +2,13 @@
 // what: one kernel in two roles. In the first a block owns 64 keys (32 in f64) of a head and walks over the queries:
 // it has the gradients of its keys and values alone. In the second it owns queries and walks over the keys, for their
 // gradients and those of their relative terms. So the scores are computed twice, and in return nothing is added
-// atomically: the same bits every time. Beyond a width of 128 blocks own chunks of the columns as well.
+// atomically: the same bits every time. Beyond a width of 128 blocks own chunks of the columns as well. Where queries
+// make few blocks, those of the second role share the keys out as parts, whose gradients are added in order.
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"
 #include "tensor/ops/attention_cuda.h"
-#include "tensor/ops/attention_tiles_cuda.h"
+#include "tensor/ops/attention_pairs_cuda.h"
 
 namespace rein::ops::cuda {
 namespace {
@@ -22,7 +23,8 @@ struct Backward {
   RelativeTerms<T> relative;
   T* grad_terms;  // like relative.terms; null: not wanted
   std::int64_t first_head, tiles;
-  bool q_packed, k_packed, v_packed, out_packed;
+  std::int64_t part_rows, part_pitch;  // part z: other rows [z * part_rows, …); its gradients go z * part_pitch further
+  bool q_packed, k_packed, v_packed, out_packed, mask_packed;
 };
 
 // A warp owns a query of a head.
@@ -67,12 +69,12 @@ __device__ void add_term_slopes(const Backward<T>& b, const T* slopes, std::int6
 }
 
 // Own rows: keys and values (for_keys), or queries and gradients of out. Other rows: the other two.
-template <class T, int groups, bool for_keys>
+template <class T, int owned, bool for_keys>
 __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T> b) {
   const AttentionArgs<T>& a = b.a;
   const std::int64_t head = blockIdx.x / b.tiles, own0 = blockIdx.x % b.tiles * side<T>, all = b.first_head + head;
   const std::int64_t n = all / a.heads, h = all % a.heads;
-  const int chunk0 = static_cast<int>(blockIdx.y) * chunk_width, tx = threadIdx.x % 16, ty = threadIdx.x / 16;
+  const int chunk0 = static_cast<int>(blockIdx.y) * chunk_width;
   const Strip<T> q = strip_of(a.q, n, h, a.lq, a.d, b.q_packed), k = strip_of(a.k, n, h, a.lk, a.d, b.k_packed);
   const Strip<T> v = strip_of(a.v, n, h, a.lk, a.dv, b.v_packed);
   const Strip<T> grad = strip_of(b.g.out, n, h, a.lq, a.dv, b.out_packed);
@@ -85,58 +87,71 @@ __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T>
   T* const own_v_tile = other_tile + tile_size<T>(a.d);
   T* const other_v_tile = own_v_tile + tile_size<T>(a.dv);
   T* const square = other_v_tile + tile_size<T>(a.dv);
+  T* const statistics = square + tile_size<T>(side<T>);  // of the queries here: log_sum_exp, then mean
+  ClosedPairs<T, for_keys> closed{reinterpret_cast<std::uint8_t*>(statistics + 2 * side<T>)};
   T* const grad_own = for_keys ? b.g.k.data : b.g.q.data;
   const bool want = grad_own != nullptr && chunk0 < a.d, want_v = for_keys && b.g.v.data != nullptr && chunk0 < a.dv;
   const bool want_terms = !for_keys && b.grad_terms != nullptr && chunk0 == 0;
+  const auto load_statistics = [&](std::int64_t query0) {
+    const int query = static_cast<int>(threadIdx.x) % side<T>;
+    if (threadIdx.x >= 2 * side<T> || query0 + query >= a.lq) return;
+    statistics[threadIdx.x] = (threadIdx.x < side<T> ? a.log_sum_exp : b.mean)[all * a.lq + query0 + query];
+  };
   if (keep) load_tile(own, own0, 0, own_tile);
   if (keep_v) load_tile(own_v, own0, 0, own_v_tile);
-  Accumulator<T, groups> sums = {}, sums_v = {};
-  for (std::int64_t other0 = 0; other0 < other.rows; other0 += side<T>) {
+  if (!for_keys) load_statistics(own0);
+  const std::int64_t begin = blockIdx.z * b.part_rows;
+  const std::int64_t end = begin + b.part_rows < other.rows ? begin + b.part_rows : other.rows;
+  Accumulator<T, owned> sums = {}, sums_v = {};
+  for (std::int64_t other0 = begin; other0 < end; other0 += side<T>) {
     T scores[each<T>][each<T>] = {}, slopes[each<T>][each<T>] = {};
+    if (keep) load_tile(other, other0, 0, other_tile);
+    if (keep_v) load_tile(other_v, other0, 0, other_v_tile);
+    if (for_keys) load_statistics(other0);
+    closed.load(a, n, for_keys ? other0 : own0, for_keys ? own0 : other0, b.mask_packed);
+    wait_for_tiles();
     for (int c0 = 0; c0 < a.d; c0 += chunk_width) {
-      if (!keep) load_tile(own, own0, c0, own_tile);
-      load_tile(other, other0, c0, other_tile);
-      __syncthreads();
+      if (!keep) {
+        load_tile(own, own0, c0, own_tile);
+        load_tile(other, other0, c0, other_tile);
+        wait_for_tiles();
+      }
       add_products(own_tile, other_tile, pitch, q.width(c0), scores);
       if (!keep) __syncthreads();
     }
     for (int c0 = 0; c0 < a.dv; c0 += chunk_width) {
-      if (!keep_v) load_tile(own_v, own0, c0, own_v_tile);
-      load_tile(other_v, other0, c0, other_v_tile);
-      __syncthreads();
+      if (!keep_v) {
+        load_tile(own_v, own0, c0, own_v_tile);
+        load_tile(other_v, other0, c0, other_v_tile);
+        wait_for_tiles();
+      }
       add_products(own_v_tile, other_v_tile, v_pitch, v.width(c0), slopes);
       if (!keep_v) __syncthreads();
     }
-    typename RelativeTerms<T>::Place places[each<T>];  // of own keys by i, of other keys by j
-    for (int x = 0; x < each<T>; ++x)
-      places[x] = b.relative.place(for_keys ? own0 + ty * each<T> + x : other0 + tx + 16 * x);
+    for (int i = 0; i < each<T>; ++i)
+      for (int j = 0; j < each<T>; ++j) scores[i][j] *= a.scale;
+    b.relative.add(head, a.lq, own0, other0, closed, scores);
     for (int i = 0; i < each<T>; ++i) {
       for (int j = 0; j < each<T>; ++j) {
-        const std::int64_t mine = own0 + ty * each<T> + i, theirs = other0 + tx + 16 * j;
-        const std::int64_t query = for_keys ? theirs : mine, key = for_keys ? mine : theirs;
-        T p = 0, slope = 0;
-        if (query < a.lq && key < a.lk && (a.blocked == nullptr || a.blocked[(n * a.lq + query) * a.lk + key] == 0)) {
-          T logit = a.scale * scores[i][j];
-          if (b.relative.terms != nullptr) logit += b.relative.of(head, a.lq, query, places[for_keys ? i : j]);
-          p = exp(logit - a.log_sum_exp[all * a.lq + query]);
-          slope = p * (slopes[i][j] - b.mean[all * a.lq + query]);
-        }
-        scores[i][j] = p;
-        slopes[i][j] = slope;
+        const T* of_query = statistics + (for_keys ? other_place(j) : own_place<T>(i));
+        const T p = exp(scores[i][j] - of_query[0]), slope = p * (slopes[i][j] - of_query[side<T>]);
+        const bool open = !closed(i, j);
+        scores[i][j] = open ? p : T(0);
+        slopes[i][j] = open ? slope : T(0);
       }
     }
     if (want_v) {
       store_square(scores, square);
       if (!keep_v) load_tile(other_v, other0, chunk0, other_v_tile);
-      __syncthreads();
-      add_weighted<T, groups>(square, other_v_tile, v_pitch, v.width(chunk0), sums_v);
+      wait_for_tiles();
+      add_weighted<T, owned>(square, other_v_tile, v_pitch, v.width(chunk0), sums_v);
       __syncthreads();
     }
     if (want || want_terms) {
       store_square(slopes, square);
       if (!keep && want) load_tile(other, other0, chunk0, other_tile);
-      __syncthreads();
-      if (want) add_weighted<T, groups>(square, other_tile, pitch, q.width(chunk0), sums);
+      wait_for_tiles();
+      if (want) add_weighted<T, owned>(square, other_tile, pitch, q.width(chunk0), sums);
       if (want_terms) add_term_slopes(b, square, head, own0, other0);
     }
     __syncthreads();
@@ -145,13 +160,13 @@ __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T>
   if (want) {
     for (int i = 0; i < each<T>; ++i) factor[i] = a.scale;
     const cpu::AttentionRows<T>& to = for_keys ? b.g.k : b.g.q;
-    store_rows<T, groups>(sums, factor, grad_own + n * to.batch_pitch + h * a.d, to.row_pitch, own0, own.rows, chunk0,
-                          static_cast<int>(a.d));
+    store_rows<T, owned>(sums, factor, grad_own + blockIdx.z * b.part_pitch + n * to.batch_pitch + h * a.d,
+                         to.row_pitch, own0, own.rows, chunk0, static_cast<int>(a.d));
   }
   if (want_v) {
     for (int i = 0; i < each<T>; ++i) factor[i] = 1;
-    store_rows<T, groups>(sums_v, factor, b.g.v.data + n * b.g.v.batch_pitch + h * a.dv, b.g.v.row_pitch, own0,
-                          own.rows, chunk0, static_cast<int>(a.dv));
+    store_rows<T, owned>(sums_v, factor, b.g.v.data + n * b.g.v.batch_pitch + h * a.dv, b.g.v.row_pitch, own0, own.rows,
+                         chunk0, static_cast<int>(a.dv));
   }
 }
 
@@ -190,19 +205,46 @@ __global__ void relative_tables_kernel(Backward<T> b, bool for_height, T* parts)
   }
 }
 
+// grad_q = the sum of what its parts (parts, batches, lq, heads * d) have; a thread owns a number.
+template <class T>
+__global__ void add_parts_kernel(AttentionArgs<T> a, const T* parts, std::int64_t count, cpu::AttentionRows<T> grad_q) {
+  const std::int64_t cols = a.heads * a.d, all = a.batches * a.lq * cols;
+  for (std::int64_t at = global_thread(); at < all; at += global_threads()) {
+    T sum = 0;
+    for (std::int64_t p = 0; p < count; ++p) sum += parts[p * all + at];
+    grad_q.data[at / (a.lq * cols) * grad_q.batch_pitch + at / cols % a.lq * grad_q.row_pitch + at % cols] = sum;
+  }
+}
+
 template <class T, bool for_keys>
 void run(Backward<T> b, std::int64_t count) {
   const AttentionArgs<T>& a = b.a;
   b.tiles = ((for_keys ? a.lk : a.lq) + side<T> - 1) / side<T>;
+  if (count * b.tiles == 0) return;
   require(count * b.tiles < std::int64_t{1} << 31 && a.lq < std::int64_t{1} << 31 && a.lk < std::int64_t{1} << 31,
           kernel_name, "is too large for CUDA: ", count, " heads of ", a.lq, " queries and ", a.lk, " keys");
   const std::size_t shared =
-      static_cast<std::size_t>(2 * tile_size<T>(a.d) + 2 * tile_size<T>(a.dv) + tile_size<T>(side<T>)) * sizeof(T);
+      static_cast<std::size_t>(2 * tile_size<T>(a.d) + 2 * tile_size<T>(a.dv) + tile_size<T>(side<T>) + 2 * side<T>) *
+          sizeof(T) +
+      ClosedPairs<T, for_keys>::size;
   const std::int64_t widest = for_keys && a.dv > a.d ? a.dv : a.d;
-  const dim3 grid(static_cast<unsigned>(count * b.tiles), static_cast<unsigned>(chunks_of(widest)));
-  const bool narrow = widest <= 16 * lanes_of<T>;
-  launch(kernel_name, narrow ? backward_kernel<T, 1, for_keys> : backward_kernel<T, most_groups<T>, for_keys>, grid,
-         attention_threads, shared, b);
+  const std::int64_t chunks = chunks_of(widest), cols = a.heads * a.d;
+  // Gradients of terms are added up in place, key tile after key tile: no parts then.
+  const KeyParts parts = for_keys || b.grad_terms != nullptr ? KeyParts{1, for_keys ? a.lq : a.lk}
+                                                             : key_parts<T>(count * b.tiles * chunks, a.lk);
+  const cpu::AttentionRows<T> grad_q = b.g.q;
+  b.part_rows = parts.keys;
+  b.part_pitch = a.batches * a.lq * cols;
+  Scratch<T> memory(parts.count > 1 ? parts.count * b.part_pitch : 0);
+  if (parts.count > 1) b.g.q = {memory.data(), cols, a.lq * cols};
+  const dim3 grid(static_cast<unsigned>(count * b.tiles), static_cast<unsigned>(chunks),
+                  static_cast<unsigned>(parts.count));
+  for_owned(widest, [&](auto owned) {
+    launch(kernel_name, backward_kernel<T, owned, for_keys>, grid, attention_threads, shared, b);
+  });
+  if (parts.count > 1)
+    launch(kernel_name, add_parts_kernel<T>, blocks_for(b.part_pitch, 256), 256, 0, a, memory.data(), parts.count,
+           grad_q);
 }
 
 template <class T>
@@ -244,10 +286,13 @@ void attention_backward(const AttentionArgs<T>& a, const AttentionGradArgs<T>& g
                   nullptr,
                   first,
                   0,
+                  0,
+                  0,
                   packs(a.q, a.d),
                   packs(a.k, a.d),
                   packs(a.v, a.dv),
-                  packs(g.out, a.dv)};
+                  packs(g.out, a.dv),
+                  packable<16>(a.lk, a.blocked)};
     if (relative) {
       relative_terms(a, first, count, memory.data());
       b.relative = {memory.data(), static_cast<int>(a.height), static_cast<int>(a.width)};

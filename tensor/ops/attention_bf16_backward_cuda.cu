@@ -14,21 +14,30 @@ struct Statistics {
   std::int64_t padded;
 };
 
-// A warp owns a query of a head.
-__global__ void statistics_kernel(AttentionBf16 a, Statistics to) {
-  const std::int64_t at = global_thread() / warp_size, head = at / to.padded, query = at % to.padded;
-  if (head >= a.batches * a.heads) return;
-  const std::int64_t h = head % a.heads, n = head / a.heads;
+// A block owns 64 queries of a head, eight lanes a query, n neighbours in one access.
+constexpr int query_lanes = 8, statistics_threads = query_lanes * bf16_side;
+template <int n>
+__global__ void statistics_kernel(AttentionLaunch b, Statistics to) {
+  const AttentionBf16& a = b.a;
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % query_lanes;
+  const int head = static_cast<int>(blockIdx.x) / b.tiles, first = static_cast<int>(blockIdx.x) % b.tiles * bf16_side;
+  const int query = first + thread / query_lanes, heads = static_cast<int>(a.heads);
   float sum = 0, exponent = 0;
   if (query < a.lq) {
-    const bf16_t* out = a.out.data + n * a.out.batch_pitch + query * a.out.row_pitch + h * a.dv;
-    const bf16_t* grad = a.grad_out.data + n * a.grad_out.batch_pitch + query * a.grad_out.row_pitch + h * a.dv;
-    for (std::int64_t c = threadIdx.x % warp_size; c < a.dv; c += warp_size)
-      sum = fmaf(to_float(grad[c]), to_float(out[c]), sum);
+    const HeadRows grads = b.grad_out(head / heads, head % heads);
+    const bf16_t* const grad = grads.data + query * grads.pitch;
+    const bf16_t* const out =
+        a.out.data + head / heads * a.out.batch_pitch + query * a.out.row_pitch + head % heads * a.dv;
+#pragma unroll 1
+    for (int c = n * lane; c < grads.cols; c += n * query_lanes) {
+      const Packed<bf16_t, n> g = load_packed<bf16_t, n>(grad + c), o = load_packed<bf16_t, n>(out + c);
+      for (int k = 0; k < n; ++k) sum = fmaf(to_float(g.at[k]), to_float(o.at[k]), sum);
+    }
     exponent = a.log_sum_exp[head * a.lq + query] * log2_e;
   }
-  sum = warp_sum(sum);
-  if (threadIdx.x % warp_size == 0) to.log2_sum_exp[at] = exponent, to.mean[at] = sum;
+  for (int step = query_lanes / 2; step > 0; step /= 2) sum += __shfl_xor_sync(all_lanes, sum, step);
+  const std::int64_t at = head * to.padded + query;
+  if (lane == 0) to.log2_sum_exp[at] = exponent, to.mean[at] = sum;
 }
 
 // Narrow heads keep their own rows in registers; wide ones lack them and read shared memory again for each tile.
@@ -73,15 +82,15 @@ __global__ __launch_bounds__(bf16_threads, blocks == 8 ? 3 : 2) void backward_ke
   float* const places = reinterpret_cast<float*>(memory + 4 * size);
   bf16_t* const own_tile =
       kept<blocks, for_keys> ? memory + 2 * size : reinterpret_cast<bf16_t*>(places + 4 * bf16_side);
+  // Where a thread's four statistics come from: 16 threads fetch exponents, 16 means. One pointer: registers are few.
+  const float* const four = (threadIdx.x < bf16_side / 4 ? exponents : means) + threadIdx.x * 4 % bf16_side;
   const auto fetch = [&](int first, int stage) {
     if (first >= other.rows) return;
     fetch_tile<blocks>(other, first, memory + 2 * stage * size);
     fetch_tile<blocks>(other_v, first, memory + (2 * stage + 1) * size);
     if (for_keys && threadIdx.x < 2 * bf16_side / 4) {
-      const int place = static_cast<int>(threadIdx.x) * 4 % bf16_side;
-      const float* const from = threadIdx.x < bf16_side / 4 ? exponents : means;
-      copy_async(shared_place(places) + (2 * bf16_side * stage + static_cast<int>(threadIdx.x) * 4),
-                 from + first + place, true);
+      copy_async(shared_place(places) + (2 * bf16_side * stage + static_cast<int>(threadIdx.x) * 4), four + first,
+                 true);
     }
   };
   fetch_tile<blocks>(own, own0, own_tile);
@@ -101,6 +110,7 @@ __global__ __launch_bounds__(bf16_threads, blocks == 8 ? 3 : 2) void backward_ke
     wait_for_copies();
     __syncthreads();  // this tile is here, and nobody reads the other pair any more
     fetch(other0 + bf16_side, stage ^ 1);
+    if (own0 + warp_row >= own.rows) continue;  // a last tile's warp without rows only helps to fetch
     const SharedPlace<bf16_t> tile = shared_place(memory) + 2 * stage * size, tile_v = tile + size;
     const float* const stage_places = places + 2 * bf16_side * stage + lane % 4 * 2;
     Strip16<columns> scores[1] = {}, slopes[1];
@@ -157,8 +167,9 @@ void attention_bf16_backward(const AttentionBf16& a) {
   const std::int64_t heads = a.batches * a.heads, padded = (a.lq + bf16_side - 1) / bf16_side * bf16_side;
   Scratch<float> memory(2 * heads * padded);
   const Statistics statistics{memory.data(), memory.data() + heads * padded, padded};
-  launch("attention_bf16_backward", statistics_kernel,
-         blocks_for(heads * padded * warp_size, 256, std::int64_t{1} << 31), 256, 0, a, statistics);
+  const AttentionLaunch b = attention_launch(a, a.lq, bf16_side);
+  launch("attention_bf16_backward", b.out_packed && b.grad_out_packed ? statistics_kernel<8> : statistics_kernel<1>,
+         static_cast<unsigned>(heads * b.tiles), statistics_threads, 0, b, statistics);
   for_width(a.d, a.dv, [&](auto blocks) {
     if (a.grad_k.data != nullptr || a.grad_v.data != nullptr) run_backward<blocks, true>(a, statistics);
     if (a.grad_q.data != nullptr) run_backward<blocks, false>(a, statistics);

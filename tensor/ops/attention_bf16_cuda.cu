@@ -85,6 +85,7 @@ __global__ __launch_bounds__(bf16_threads, strips == 2 || blocks > 10 ? 2 : 3) v
       fetch_tile<blocks>(k, key0 + bf16_side, next);
       fetch_tile<blocks>(v, key0 + bf16_side, next + size);
     }
+    if (__all_sync(all_lanes, query0 >= q.rows)) continue;  // a last tile's warp without rows only helps to fetch
     Strip16<columns> scores[strips] = {};
     add_products<blocks, strips>(own, k_tile, scores);
     if (a.blocked != nullptr || key0 + bf16_side > a.lk) {

@@ -134,6 +134,16 @@ Tensor add_rounded(const Tensor& a, const Tensor& b) {
   }
   return y;
 }
+void add_wide_into(Tensor& sum, const Tensor& b) {
+  require(sum && b && sum.shape() == b.shape() && sum.dtype() == DType::f32 && b.dtype() == DType::bf16 &&
+              sum.device() == b.device(),
+          "add_wide_into", "sum must be f32 and b bf16 of one shape on one device, got ", rein::name_of(sum.dtype()),
+          " ", sum.shape(), " and ", rein::name_of(b.dtype()), " ", b.shape());
+  if (in_bf16("add_wide_into", b)) {
+    if constexpr (rein::cuda::built)
+      cuda::add_wide_into(sum.data<float>(), b.data<bf16_t>(), b.count(), sum.mutable_data<float>());
+  }
+}
 Tensor sub(const Tensor& a, const Tensor& b) {
   return binary("sub", cpu::Binary::sub, a, b);
 }

@@ -26,6 +26,7 @@ Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 void add_into(const Tensor& a, const Tensor& b, Tensor& out);  // out like a and b; it may be one of them
 Tensor add_rounded(const Tensor& a, const Tensor& b);          // a bf16, b f32 -> bf16, on CUDA alone
+void add_wide_into(Tensor& sum, const Tensor& b);              // sum f32, b bf16, on CUDA alone
 Tensor scale(const Tensor& x, double factor);                  // factor is rounded to x's dtype first
 
 // b's shape equals the last dimensions of x: (N, L, C) with (L, C) or (C).

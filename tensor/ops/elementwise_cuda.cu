@@ -1,7 +1,7 @@
-// A thread per element, in strides of the whole grid: neighbouring threads touch neighbouring elements.
+// Elementwise operations in f32 and f64. Broadcasts: a thread per element, in strides of the whole grid. Sums over
+// rows: tensor/cuda/sum_rows.h.
 #include "tensor/ops/elementwise_cuda.h"
 
-#include "tensor/cuda/kernel.h"
 #include "tensor/cuda/sum_rows.h"
 #include "tensor/ops/elementwise_functions_cuda.h"
 
@@ -24,25 +24,15 @@ void choose(Binary function, With&& with) {
   }
 }
 
-template <class F, class T>
-__global__ void unary_kernel(const T* x, std::int64_t count, T* y) {
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(x[i]);
-}
-template <class F, class T>
-__global__ void unary_backward_kernel(const T* grad_out, const T* x, std::int64_t count, T* grad_x) {
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) grad_x[i] = F::df(grad_out[i], x[i]);
-}
-template <class F, class T>
-__global__ void binary_kernel(const T* a, const T* b, std::int64_t count, T* y) {
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(a[i], b[i]);
-}
 template <class T>
-__global__ void scale_kernel(const T* x, T factor, std::int64_t count, T* y) {
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = x[i] * factor;
-}
+struct Scaled {
+  T factor;
+  __device__ T operator()(T x) const { return x * factor; }
+};
+
 template <class F, class T>
 __global__ void broadcast_kernel(const T* x, const T* b, std::int64_t count, std::int64_t cols, T* y) {
-  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F::f(x[i], b[i % cols]);
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) y[i] = F{}(x[i], b[i % cols]);
 }
 
 template <class T>
@@ -56,39 +46,33 @@ struct Product {
   }
 };
 
-unsigned grid(std::int64_t count) {
-  return blocks_for(count, threads, 8192);
-}
-
 }  // namespace
 
 template <class T>
 void unary(Unary function, const T* x, std::int64_t count, T* y) {
-  choose(function, [&]<class F>(F) { launch("unary", unary_kernel<F, T>, grid(count), threads, 0, x, count, y); });
+  choose(function, [&]<class F>(F) { map("unary", Value<F>{}, count, y, x); });
 }
 template <class T>
 void unary_backward(Unary function, const T* grad_out, const T* x, std::int64_t count, T* grad_x) {
-  choose(function, [&]<class F>(F) {
-    launch("unary_backward", unary_backward_kernel<F, T>, grid(count), threads, 0, grad_out, x, count, grad_x);
-  });
+  choose(function, [&]<class F>(F) { map("unary_backward", Slope<F>{}, count, grad_x, grad_out, x); });
 }
 template <class T>
 void binary(Binary function, const T* a, const T* b, std::int64_t count, T* y) {
-  choose(function, [&]<class F>(F) { launch("binary", binary_kernel<F, T>, grid(count), threads, 0, a, b, count, y); });
+  choose(function, [&]<class F>(F f) { map("binary", f, count, y, a, b); });
 }
 template <class T>
 void add_into(const T* a, const T* b, std::int64_t count, T* y) {
-  launch("add_into", binary_kernel<Add, T>, grid(count), threads, 0, a, b, count, y);
+  map("add_into", Add{}, count, y, a, b);
 }
 template <class T>
 void scale(const T* x, T factor, std::int64_t count, T* y) {
-  launch("scale", scale_kernel<T>, grid(count), threads, 0, x, factor, count, y);
+  map("scale", Scaled<T>{factor}, count, y, x);
 }
 template <class T>
 void broadcast(Binary function, const T* x, const T* b, std::int64_t rows, std::int64_t cols, T* y) {
   const std::int64_t count = rows * cols;
   choose(function, [&]<class F>(F) {
-    launch("broadcast", broadcast_kernel<F, T>, grid(count), threads, 0, x, b, count, cols, y);
+    launch("broadcast", broadcast_kernel<F, T>, blocks_for(count, threads, 8192), threads, 0, x, b, count, cols, y);
   });
 }
 template <class T>

@@ -28,6 +28,7 @@ void unary(Unary function, const bf16_t* x, std::int64_t count, bf16_t* y);
 void unary_backward(Unary function, const bf16_t* grad_out, const bf16_t* x, std::int64_t count, bf16_t* grad_x);
 void add_into(const bf16_t* a, const bf16_t* b, std::int64_t count, bf16_t* y);
 void add_rounded(const bf16_t* a, const float* b, std::int64_t count, bf16_t* y);
+void add_wide_into(const float* a, const bf16_t* b, std::int64_t count, float* y);
 void sum_rows(const bf16_t* a, std::int64_t rows, std::int64_t cols, float* out);
 
 }  // namespace rein::ops::cuda

@@ -1,6 +1,7 @@
-// Who owns what: a warp owns a row of the result, its lanes walk the channels. Backward: a warp owns a row of x; it
-// looks at 32 entries of the index at a time and adds the rows that were taken from its own, in the order of k, so
-// there are no atomics and the bits are the same every time.
+// Who owns what: a warp owns a row of the result, its lanes walk the channels; where there are fewer channels than
+// lanes (points have two) a thread owns one number. Backward: a warp owns a row of x; it looks at 32 entries of the
+// index at a time and adds the rows that were taken from its own, in the order of k, so there are no atomics and the
+// bits are the same every time.
 #include "tensor/ops/gather_rows_cuda.h"
 
 #include "tensor/cuda/kernel.h"
@@ -21,6 +22,15 @@ __global__ void gather_kernel(GatherSizes s, const T* x, const std::int64_t* ind
     const T* values = x + (row / s.taken * s.length + (real ? from : 0)) * s.channels;
     for (std::int64_t c = threadIdx.x % warp_size; c < s.channels; c += warp_size)
       y[row * s.channels + c] = real ? values[c] : T(NAN);
+  }
+}
+
+template <class T>
+__global__ void gather_narrow_kernel(GatherSizes s, const T* x, const std::int64_t* index, T* y) {
+  const std::int64_t count = s.batches * s.taken * s.channels;
+  for (std::int64_t i = global_thread(); i < count; i += global_threads()) {
+    const std::int64_t row = i / s.channels, c = i % s.channels, from = index[row];
+    y[i] = from >= 0 && from < s.length ? x[(row / s.taken * s.length + from) * s.channels + c] : T(NAN);
   }
 }
 
@@ -47,8 +57,10 @@ __global__ void gather_backward_kernel(GatherSizes s, const T* grad_out, const s
 
 template <class T>
 void gather_rows(const GatherSizes& s, const T* x, const std::int64_t* index, T* y) {
-  launch("gather_rows", gather_kernel<T>, blocks_for(s.batches * s.taken * warp_size, threads, 65536), threads, 0, s, x,
-         index, y);
+  const bool narrow = s.channels < warp_size;
+  launch("gather_rows", narrow ? gather_narrow_kernel<T> : gather_kernel<T>,
+         blocks_for(s.batches * s.taken * (narrow ? s.channels : warp_size), threads, 65536), threads, 0, s, x, index,
+         y);
 }
 
 template <class T>

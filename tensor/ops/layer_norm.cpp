@@ -46,16 +46,21 @@ LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                                   const Tensor& rstd, LayerNormWants wants) {
+                                   const Tensor& rstd, LayerNormWants wants, const Tensor& add_to) {
   check(x, weight, nullptr);
   const bool rounded = grad_out.dtype() == DType::bf16 && x.dtype() == DType::f32 && x.device().is_cuda();
   require(grad_out.shape() == x.shape() && (grad_out.dtype() == x.dtype() || rounded), "layer_norm_backward",
           "grad_out must be like y ", x.shape(), ", got ", grad_out.shape(), " ", name_of(grad_out.dtype()));
   require(grad_out.device() == x.device(), "layer_norm_backward", "grad_out must be on ", x.device().text(), ", got ",
           grad_out.device().text());
+  require(!add_to ||
+              (wants.x && add_to.shape() == x.shape() && add_to.dtype() == x.dtype() && add_to.device() == x.device()),
+          "layer_norm_backward", "add_to must be like x ", x.shape(), " ", name_of(x.dtype()), " and x's gradient ",
+          "wanted, got ", add_to.shape(), " ", name_of(add_to.dtype()), " on ", add_to.device().text());
   const std::int64_t rows = x.shape().rows(), cols = x.shape().cols();
+  const bool add = static_cast<bool>(add_to);
   LayerNormGrads grads;
-  if (wants.x) grads.x = Tensor::empty_like(x);
+  if (wants.x) grads.x = add ? add_to : Tensor::empty_like(x);
   if (wants.weight) grads.weight = Tensor::empty_like(weight);
   if (wants.bias) grads.bias = Tensor::empty_like(weight);
   const auto data_of = []<class T>(T, Tensor& grad) { return grad ? grad.mutable_data<T>() : nullptr; };
@@ -63,12 +68,12 @@ LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, cons
     if constexpr (rein::cuda::built)
       cuda::layer_norm_backward<float, bf16_t>(
           grad_out.data<bf16_t>(), x.data<float>(), weight.data<float>(), mean.data<float>(), rstd.data<float>(), rows,
-          cols, data_of(0.0F, grads.x), data_of(0.0F, grads.weight), data_of(0.0F, grads.bias));
+          cols, add, data_of(0.0F, grads.x), data_of(0.0F, grads.weight), data_of(0.0F, grads.bias));
     return grads;
   }
   dispatch_real("layer_norm", x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
-                                                      rstd.data<T>(), rows, cols, data_of(T(0), grads.x),
+                                                      rstd.data<T>(), rows, cols, add, data_of(T(0), grads.x),
                                                       data_of(T(0), grads.weight), data_of(T(0), grads.bias)));
   });
   return grads;

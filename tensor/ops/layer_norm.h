@@ -23,8 +23,9 @@ struct LayerNormGrads {
 struct LayerNormWants {
   bool x = true, weight = true, bias = true;
 };
-// grad_out like y; x, weight, mean, rstd as given to and made by layer_norm.
+// grad_out like y; x, weight, mean, rstd as given to and made by layer_norm. add_to, like x or null: a gradient of x
+// from elsewhere, to which that of x is added in place; it comes back as grads.x. One pass instead of two.
 LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                                   const Tensor& rstd, LayerNormWants wants);
+                                   const Tensor& rstd, LayerNormWants wants, const Tensor& add_to = {});
 
 }  // namespace rein::ops

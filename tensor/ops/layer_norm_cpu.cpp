@@ -35,7 +35,7 @@ void forward_rows(const T* x, const T* weight, const T* bias, T eps, std::int64_
 // sum_weight and sum_bias: this range's line of partial sums, zeroed by the caller; null when not wanted.
 template <class T>
 void backward_rows(const T* grad_out, const T* x, const T* weight, const T* mean, const T* rstd, std::int64_t rows,
-                   std::int64_t cols, T* grad_x, T* sum_weight, T* sum_bias) {
+                   std::int64_t cols, bool add, T* grad_x, T* sum_weight, T* sum_bias) {
   const hn::ScalableTag<T> d;
   for (std::int64_t r = 0; r < rows; ++r, x += cols, grad_out += cols) {
     const T m = mean[r], s = rstd[r];
@@ -61,7 +61,8 @@ void backward_rows(const T* grad_out, const T* x, const T* weight, const T* mean
       if (out != nullptr) {
         const auto g = hn::Mul(go, load(v, weight + i));
         const auto centred = hn::Sub(hn::Sub(g, hn::Set(v, mean_g)), hn::Mul(xh, hn::Set(v, mean_gx)));
-        store(hn::Mul(centred, hn::Set(v, s)), v, out + i);
+        const auto value = hn::Mul(centred, hn::Set(v, s));
+        store(add ? hn::Add(load(v, out + i), value) : value, v, out + i);
       }
       if (sum_weight != nullptr) store(hn::MulAdd(go, xh, load(v, sum_weight + i)), v, sum_weight + i);
       if (sum_bias != nullptr) store(hn::Add(load(v, sum_bias + i), go), v, sum_bias + i);
@@ -78,12 +79,13 @@ void forward_f64(const double* x, const double* weight, const double* bias, doub
   forward_rows(x, weight, bias, eps, rows, cols, y, mean, rstd);
 }
 void backward_f32(const float* grad_out, const float* x, const float* weight, const float* mean, const float* rstd,
-                  std::int64_t rows, std::int64_t cols, float* grad_x, float* sum_weight, float* sum_bias) {
-  backward_rows(grad_out, x, weight, mean, rstd, rows, cols, grad_x, sum_weight, sum_bias);
+                  std::int64_t rows, std::int64_t cols, bool add, float* grad_x, float* sum_weight, float* sum_bias) {
+  backward_rows(grad_out, x, weight, mean, rstd, rows, cols, add, grad_x, sum_weight, sum_bias);
 }
 void backward_f64(const double* grad_out, const double* x, const double* weight, const double* mean, const double* rstd,
-                  std::int64_t rows, std::int64_t cols, double* grad_x, double* sum_weight, double* sum_bias) {
-  backward_rows(grad_out, x, weight, mean, rstd, rows, cols, grad_x, sum_weight, sum_bias);
+                  std::int64_t rows, std::int64_t cols, bool add, double* grad_x, double* sum_weight,
+                  double* sum_bias) {
+  backward_rows(grad_out, x, weight, mean, rstd, rows, cols, add, grad_x, sum_weight, sum_bias);
 }
 
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
@@ -124,14 +126,14 @@ void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t 
 
 template <class T>
 void layer_norm_backward(const T* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
-                         std::int64_t rows, std::int64_t cols, T* grad_x, T* grad_weight, T* grad_bias) {
+                         std::int64_t rows, std::int64_t cols, bool add, T* grad_x, T* grad_weight, T* grad_bias) {
   const std::int64_t per_range = rows_per_range(cols), ranges = (rows + per_range - 1) / per_range;
   std::vector<T> partial_weight(grad_weight ? static_cast<std::size_t>(ranges * cols) : 0);
   std::vector<T> partial_bias(grad_bias ? static_cast<std::size_t>(ranges * cols) : 0);
   parallel_ranges(rows, per_range, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t line = begin / per_range * cols;
     const auto run = [&](auto kernel) {
-      kernel(grad_out + begin * cols, x + begin * cols, weight, mean + begin, rstd + begin, end - begin, cols,
+      kernel(grad_out + begin * cols, x + begin * cols, weight, mean + begin, rstd + begin, end - begin, cols, add,
              grad_x ? grad_x + begin * cols : nullptr, grad_weight ? partial_weight.data() + line : nullptr,
              grad_bias ? partial_bias.data() + line : nullptr);
     };
@@ -155,9 +157,9 @@ template void layer_norm(const float*, const float*, const float*, float, std::i
 template void layer_norm(const double*, const double*, const double*, double, std::int64_t, std::int64_t, double*,
                          double*, double*);
 template void layer_norm_backward(const float*, const float*, const float*, const float*, const float*, std::int64_t,
-                                  std::int64_t, float*, float*, float*);
+                                  std::int64_t, bool, float*, float*, float*);
 template void layer_norm_backward(const double*, const double*, const double*, const double*, const double*,
-                                  std::int64_t, std::int64_t, double*, double*, double*);
+                                  std::int64_t, std::int64_t, bool, double*, double*, double*);
 
 }  // namespace rein::ops::cpu
 #endif  // HWY_ONCE

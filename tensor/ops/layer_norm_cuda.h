@@ -11,6 +11,6 @@ void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t 
                 T* rstd);
 template <class T, class Y = T>
 void layer_norm_backward(const Y* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
-                         std::int64_t rows, std::int64_t cols, T* grad_x, T* grad_weight, T* grad_bias);
+                         std::int64_t rows, std::int64_t cols, bool add, T* grad_x, T* grad_weight, T* grad_bias);
 
 }  // namespace rein::ops::cuda

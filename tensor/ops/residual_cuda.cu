@@ -123,7 +123,8 @@ void run_scaled(const T* x, const Y* y, const T* scale, std::int64_t batches, st
 template <class T, class Y, int n>
 void run_residual_backward(const T* grad_out, const Y* y, const T* gamma, std::int64_t rows, std::int64_t cols,
                            Y* grad_y, T* grad_gamma) {
-  const std::int64_t chunk = chunk_of(rows, 16), chunks = (rows + chunk - 1) / chunk;
+  // Long chunks leave few lines to add; short ones have more loads on their way.
+  const std::int64_t chunk = chunk_of(rows, grad_gamma != nullptr ? 16 : 4), chunks = (rows + chunk - 1) / chunk;
   const dim3 grid(blocks_for(cols / n, column_threads), static_cast<unsigned>(chunks));
   Scratch<T> lines(grad_gamma != nullptr ? chunks * cols : 0);
   launch("residual_backward", residual_backward_kernel<T, Y, n>, grid, column_threads, 0, grad_out, y, gamma, rows,

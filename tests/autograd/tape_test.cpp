@@ -111,6 +111,44 @@ TEST_CASE("a cotangent must fit, and a root of several elements needs one") {
   CHECK_THROWS_AS(backward(times(x, 2), Tensor::zeros({3}, DType::f64)), std::invalid_argument);
 }
 
+// y = x, whose VJP adds to what x was sent before where it may.
+int taken = 0;
+struct AddingSaved {};
+void adding_vjp(const AddingSaved&, GradContext& g) {
+  Tensor sum = g.take(0);
+  if (!sum) return g.set(0, g.out());
+  ++taken;
+  for (std::int64_t i = 0; i < sum.count(); ++i) sum.mutable_data<double>()[i] += g.out().at(i);
+  g.set(0, sum);
+}
+Variable adding(const Variable& x) {
+  return record(
+      "adding", {x}, x.value().clone(), [](Saver&) { return AddingSaved{}; }, adding_vjp);
+}
+
+TEST_CASE("a VJP takes what its input was sent before, but no leaf's and nothing that others hold") {
+  const Tensor one = Tensor::scalar(1, DType::f64);
+  const std::vector<Tensor> ones{one, one};
+  const auto run = [&](const std::vector<Variable>& roots, const Variable& x) {
+    taken = 0;
+    backward(roots, std::span(ones).first(roots.size()));
+    return x.grad().item();
+  };
+  const Variable x = leaf(5), h = times(x, 2), first = adding(h), second = times(h, 3);
+  CHECK(run({first, second}, x) == 2 * (1 + 3));  // the newest node runs first: 3 is there when `adding` adds 1
+  CHECK(taken == 1);
+  const Variable y = leaf(5), k = times(y, 2), third = times(k, 3), fourth = adding(k);
+  CHECK(run({third, fourth}, y) == 2 * (1 + 3));
+  CHECK(taken == 0);  // nothing had been sent yet
+  const Variable z = leaf(5), beside = adding(z), twice = times(z, 3);
+  CHECK(run({beside, twice}, z) == 1 + 3);
+  CHECK(taken == 0);
+  const Variable w = leaf(5), m = times(w, 2), last = adding(m);
+  CHECK(run({last, m}, w) == 2 * (1 + 1));  // m was sent the cotangent itself
+  CHECK(taken == 0);
+  CHECK(one.item() == 1);
+}
+
 TEST_CASE("a shared gradient buffer is never written to") {
   Variable x = leaf(1), y = leaf(2);
   const Tensor one = Tensor::scalar(1, DType::f64);

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/norm.h"
 #include "tensor/cpu_features.h"
+#include "tensor/ops/elementwise.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/parallel.h"
 #include "tests/harness/case.h"
@@ -42,6 +44,24 @@ const Cases cases("layer_norm", [](CaseList& list) {
               .f32_grad_tolerance = 1e-5,
               .why = "two sums of up to 100 terms of order one in f32"});
   }
+  // As in a block: x goes on beside its norm, so the norm's gradient is added to one that is there already.
+  for (const Shape& shape : {Shape{3, 31}, Shape{2, 5, 36}})
+    list.add(
+        {.label = shape.text() + " beside a residual",
+         .inputs = {normal("x", shape, 0.5, 2), uniform("weight", {shape[-1]}, 0.5, 1.5), normal("bias", {shape[-1]})},
+         .run =
+             [](Vars v) {
+               const Variable x = scale(v[0], 1.5);
+               return Outs{add(x, layer_norm(x, v[1], v[2], 0.1))};
+             },
+         .reference =
+             [](Refs t) {
+               const Tensor x = ops::scale(t[0], 1.5);
+               return std::vector{ops::add(x, layer_norm_loops(x, t[1], t[2], 0.1))};
+             },
+         .f32_tolerance = 2e-6,
+         .f32_grad_tolerance = 1e-5,
+         .why = "as without"});
   for (const Shape& shape : {Shape{1370, 1024}, Shape{4, 1025, 1024}})
     list.add({.label = shape.text(),
               .inputs = {normal("x", shape), uniform("weight", {1024}, 0.5, 1.5), normal("bias", {1024})},
@@ -62,6 +82,23 @@ TEST_CASE("layer_norm names the shapes it got") {
   CHECK_THROWS_WITH_AS(ops::layer_norm(x, Tensor::zeros({1024}, DType::f32), Tensor::zeros({768}, DType::f32), 1e-6),
                        "[layer_norm] weight must have shape (768), got (1024); x is (2, 1370, 768)",
                        std::invalid_argument);
+}
+
+TEST_CASE("layer_norm_backward adds to a gradient that is there, and to nothing else") {
+  const Tensor x = random_normal(RandomKey(4), {5, 33}, 0, 1), g = random_normal(RandomKey(5), {5, 33}, 0, 1);
+  const Tensor w = random_normal(RandomKey(6), {33}, 0, 1);
+  const auto out = ops::layer_norm(x, w, w, 1e-6);
+  const auto plain = ops::layer_norm_backward(g, x, w, out.mean, out.rstd, {});
+  const Tensor there = random_normal(RandomKey(7), {5, 33}, 0, 1), before = there.clone();
+  const auto added = ops::layer_norm_backward(g, x, w, out.mean, out.rstd, {}, there);
+  CHECK(added.x.raw() == there.raw());
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    CHECK(added.x.at(i) == static_cast<double>(before.data<float>()[i] + plain.x.data<float>()[i]));
+  CHECK(added.weight.to_doubles() == plain.weight.to_doubles());
+  CHECK(added.bias.to_doubles() == plain.bias.to_doubles());
+  CHECK_THROWS_WITH_AS(ops::layer_norm_backward(g, x, w, out.mean, out.rstd, {}, Tensor::zeros({5, 32}, DType::f32)),
+                       doctest::Contains("add_to must be like x (5, 33) f32"), std::invalid_argument);
+  CHECK_THROWS_AS(ops::layer_norm_backward(g, x, w, out.mean, out.rstd, {.x = false}, there), std::invalid_argument);
 }
 
 TEST_CASE("layer_norm gives the same bits for any number of threads, and takes no rows") {
