@@ -34,59 +34,75 @@ struct MaskPointsSaved {
     SavedTensor embeddings, rows, points;
     Shape shape;                       // of the embeddings
     std::vector<std::int64_t> splits;  // rows of image n: splits[n] to splits[n + 1]
+
+    std::int64_t rows_of(std::int64_t image) const {
+      const auto n = static_cast<std::size_t>(image);
+      return splits[n + 1] - splits[n];
+    }
   };
   SavedTensor features;
   std::vector<Set> sets;
+  Products products;
 };
 
-Tensor counting(std::int64_t count, Device device) {
-  Tensor out = Tensor::empty({count}, DType::i64);
-  for (std::int64_t i = 0; i < count; ++i) out.mutable_data<std::int64_t>()[i] = i;
-  return out.to(device);
+// Neighbouring images [first, last) that have equally many rows in every set, and are taken together.
+std::int64_t group_end(const MaskPointsSaved& s, std::int64_t first) {
+  const std::int64_t images = s.features.get().size(0);
+  const auto alike = [&](std::int64_t n) {
+    return std::ranges::all_of(s.sets,
+                               [&](const MaskPointsSaved::Set& set) { return set.rows_of(n) == set.rows_of(first); });
+  };
+  std::int64_t last = first + 1;
+  while (last < images && alike(last)) ++last;
+  return last;
 }
 
 void mask_points_vjp(const MaskPointsSaved& s, GradContext& g) {
   const Tensor& features = s.features.get();
   const std::int64_t images = features.size(0), h = features.size(1), w = features.size(2), c = features.size(3);
-  const auto count = static_cast<int>(s.sets.size());
-  Tensor grad_features = g.wants(0) ? Tensor::zeros_like(features) : Tensor{};
+  Tensor grad_features = g.wants(0) ? Tensor::empty_like(features) : Tensor{};
   std::vector<std::vector<Tensor>> grad_rows(s.sets.size());  // per set, of its rows, image after image
-  for (std::int64_t n = 0; n < images; ++n) {
-    std::vector<Tensor> masks, rows;  // of the sets that read something of this image
+  for (std::int64_t first = 0, last = 0; first < images; first = last) {
+    last = group_end(s, first);
+    const std::int64_t n = last - first;
+    std::vector<Tensor> masks, rows;  // of the sets that read something of these images: (n, rows of an image, …)
     std::vector<std::size_t> which;
-    for (int i = 0; i < count; ++i) {
-      const auto& set = s.sets[static_cast<std::size_t>(i)];
-      const std::int64_t first = set.splits[static_cast<std::size_t>(n)],
-                         last = set.splits[static_cast<std::size_t>(n + 1)];
-      if (first == last || !g.out(i)) continue;
-      masks.push_back(ops::point_sample_backward(g.out(i).rows(first, last), counting(last - first, features.device()),
-                                                 set.points.get().rows(first, last), {last - first, h, w})
-                          .view({last - first, h * w}));
-      rows.push_back(
-          ops::take_rows(set.embeddings.get().view({set.shape.rows(), c}), set.rows.get().rows(first, last)));
-      which.push_back(static_cast<std::size_t>(i));
+    std::vector<std::int64_t> sizes;
+    for (std::size_t i = 0; i < s.sets.size(); ++i) {
+      const MaskPointsSaved::Set& set = s.sets[i];
+      const std::int64_t begin = set.splits[static_cast<std::size_t>(first)], t = set.rows_of(first);
+      const Tensor& grad = g.out(static_cast<int>(i));
+      if (t == 0 || !grad) continue;
+      const std::int64_t end = begin + n * t;
+      masks.push_back(
+          ops::point_sample_backward(grad.rows(begin, end), {}, set.points.get().rows(begin, end), {n * t, h, w})
+              .view({n, t, h * w}));
+      rows.push_back(ops::take_rows(set.embeddings.get().view({set.shape.rows(), c}), set.rows.get().rows(begin, end))
+                         .view({n, t, c}));
+      which.push_back(i), sizes.push_back(t);
     }
-    if (which.empty()) continue;
-    const Tensor pixels = features.rows(n, n + 1).view({h * w, c}), all = ops::concat(masks, 0);
+    const Shape of_pixels{n, h * w, c};
+    if (which.empty()) {
+      if (grad_features) grad_features.rows(first, last).fill(0);
+      continue;
+    }
+    const Tensor all = ops::concat(masks, 1);
     masks.clear();
     if (grad_features)
-      ops::gemm(rows_of(all), true, rows_of(ops::concat(rows, 0)), false,
-                rows_of(grad_features.rows(n, n + 1).view({h * w, c})), ops::Write::overwrite);
-    const Tensor product = ops::matmul(all, pixels);
-    std::int64_t from = 0;
-    for (std::size_t k = 0; k < which.size(); ++k) {
-      const std::int64_t to = from + rows[k].size(0);
-      grad_rows[which[k]].push_back(product.rows(from, to));
-      from = to;
-    }
+      ops::gemm(rows_of(all), true, rows_of(ops::concat(rows, 1)), false,
+                rows_of(grad_features.rows(first, last).view(of_pixels)), ops::Write::overwrite, {}, 1, s.products);
+    const Tensor product = ops::matmul(all, features.rows(first, last).view(of_pixels), false, false, s.products);
+    const std::vector<Tensor> parts = ops::split(product, 1, sizes);
+    for (std::size_t k = 0; k < which.size(); ++k)
+      grad_rows[which[k]].push_back(parts[k].view({parts[k].shape().rows(), c}));
   }
   g.set(0, std::move(grad_features));
-  for (int i = 0; i < count; ++i) {
-    const auto& set = s.sets[static_cast<std::size_t>(i)];
-    const auto& parts = grad_rows[static_cast<std::size_t>(i)];
-    g.set(1 + i, parts.empty()
-                     ? Tensor::zeros(set.shape, features.dtype(), features.device())
-                     : ops::put_rows(ops::concat(parts, 0), set.rows.get(), set.shape.rows()).view(set.shape));
+  for (std::size_t i = 0; i < s.sets.size(); ++i) {
+    const auto& set = s.sets[i];
+    g.set(1 + static_cast<int>(i),
+          grad_rows[i].empty()
+              ? Tensor::zeros(set.shape, features.dtype(), features.device())
+              : ops::put_rows(ops::concat(grad_rows[i], 0), set.rows.get(), set.shape.rows()).view(set.shape));
   }
 }
 
@@ -124,7 +140,7 @@ Variable point_sample(const Variable& maps, const Tensor& rows, const Tensor& po
       point_sample_vjp);
 }
 
-std::vector<Variable> mask_points(const Variable& features, const std::vector<MaskPointSet>& sets) {
+std::vector<Variable> mask_points(const Variable& features, const std::vector<MaskPointSet>& sets, Products products) {
   const Shape& map = features.shape();
   require(map.rank() == 4, "mask_points", "features must have shape (N, h, w, C), got ", map);
   std::vector<Variable> inputs{features};
@@ -145,7 +161,8 @@ std::vector<Variable> mask_points(const Variable& features, const std::vector<Ma
     Tensor z = set.values;
     if (!z) {
       const Tensor pixels = features.value().view({map[0], map[1] * map[2], map[3]});
-      const Tensor masks = ops::matmul(set.embeddings.value(), pixels, false, true).view({e[0], e[1], map[1], map[2]});
+      const Tensor masks =
+          ops::matmul(set.embeddings.value(), pixels, false, true, products).view({e[0], e[1], map[1], map[2]});
       z = ops::point_sample(masks, rows.back(), set.points);
     }
     require(set.points && set.points.dtype() == DType::f32 &&
@@ -158,7 +175,7 @@ std::vector<Variable> mask_points(const Variable& features, const std::vector<Ma
   return record_many(
       "mask_points", inputs, values,
       [&](Saver& save) {
-        MaskPointsSaved saved{save(features.value()), {}};
+        MaskPointsSaved saved{save(features.value()), {}, products};
         for (std::size_t i = 0; i < sets.size(); ++i)
           saved.sets.push_back({save(sets[i].embeddings.value()), save(rows[i]), save(sets[i].points),
                                 sets[i].embeddings.shape(), splits[i]});

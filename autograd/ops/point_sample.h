@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/products.h"
 
 namespace rein {
 
@@ -24,8 +25,9 @@ struct MaskPointSet {
   // are not looked at here, and -1 marks one that is absent (tensor/ops/match_slots.h): 0, without a gradient.
   std::vector<std::int64_t> splits{};
 };
-// features (N, h, w, C) -> per set (T, P).
-std::vector<Variable> mask_points(const Variable& features, const std::vector<MaskPointSet>& sets);
+// features (N, h, w, C) -> per set (T, P). products: of all matrix products in it.
+std::vector<Variable> mask_points(const Variable& features, const std::vector<MaskPointSet>& sets,
+                                  Products products = Products::full);
 
 struct MaskPointLosses {
   Variable bce;   // sum over t, p of (softplus(z) - z g) / bce_divisor

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <limits>
 #include <utility>
 
 #include "autograd/ops/elementwise.h"
@@ -17,15 +18,34 @@ namespace rein::models {
 
 namespace {
 
-// The parts (m, C) of `all` (layers, m, C), whose bf16 copies are rows of one; each by itself where there is no `all`.
-std::vector<Rounded> rounded_parts(const Variable& all, const std::vector<Variable>& parts) {
-  std::vector<Rounded> result;
+// Products in bf16 want rows of 16 bytes: m tokens become a multiple of 8, the further ones zeros.
+std::int64_t padded_tokens(std::int64_t m) {
+  return (m + 7) / 8 * 8;
+}
+
+Variable zero_rows(std::int64_t layers, std::int64_t rows, const Tensor& like) {
+  return constant(Tensor::zeros(Shape{layers, rows, like.size(-1)}, like.dtype(), like.device()));
+}
+
+// The layers of `all` (layers, m, C) as (padded m, C), whose bf16 copies are rows of one.
+std::vector<Rounded> rounded_layers(Variable all) {
+  const std::int64_t layers = all.size(0), m = all.size(1), padded = padded_tokens(m);
+  if (padded > m) all = concat({all, zero_rows(layers, padded - m, all.value())}, 1);
   const Tensor together = rounded(all).bf16;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto row = static_cast<std::int64_t>(i);
-    result.push_back(all ? Rounded{parts[i], together.rows(row, row + 1).view(parts[i].shape())} : rounded(parts[i]));
+  std::vector<Rounded> result;
+  for (const Variable& part : split_rows(all, std::vector<std::int64_t>(static_cast<std::size_t>(layers), 1))) {
+    const auto layer = static_cast<std::int64_t>(result.size());
+    const Shape shape{padded, all.size(2)};
+    result.push_back({view(part, shape), together.rows(layer, layer + 1).view(shape)});
   }
   return result;
+}
+
+// What makes the further tokens' logits -inf, so that their softmax is 0 and they take no part.
+Variable padding_bias(std::int64_t m, Device device) {
+  Tensor bias = Tensor::zeros({padded_tokens(m)}, DType::f32);
+  bias.rows(m, bias.count()).fill(-std::numeric_limits<double>::infinity());
+  return constant(bias.to(device));
 }
 
 }  // namespace
@@ -38,27 +58,24 @@ class ReinPass final : public AdapterPass {
     const Variable all = rein.all_tokens();
     // Instead of dropping column 0 of A for every pixel, row 0 of the values is zero: the same sum, one GEMM, no copy.
     const Variable later = slice(all, 1, 1, o.token_length);
-    const Variable no_value = constant(Tensor::zeros(Shape{1, 1, o.dim}, all.dtype(), all.value().device()));
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(o.layers), 1);
-    tokens_ = split(all, 0, ones);
+    tokens_ = split_rows(all, ones);
     Variable all_values;
     if (o.shared_mlps) {
-      const Variable zeros = constant(Tensor::zeros(Shape{o.layers, 1, o.dim}, all.dtype(), all.value().device()));
-      all_values = concat({zeros, rein.token2feat_.front()(later)}, 1);
-      values_ = split(all_values, 0, ones);
+      all_values = concat({zero_rows(o.layers, 1, all.value()), rein.token2feat_.front()(later)}, 1);
+      values_ = split_rows(all_values, ones);
     } else {
-      const std::vector<Variable> parts = split(later, 0, ones);
-      for (std::size_t i = 0; i < parts.size(); ++i) {
-        values_.push_back(concat({no_value, rein.token2feat_[i](parts[i])}, 1));
-      }
+      for (const Variable& part : split_rows(later, ones))
+        values_.push_back(concat({zero_rows(1, 1, all.value()), rein.token2feat_[values_.size()](part)}, 1));
+    }
+    if (rein.rounds()) {
+      rounded_tokens_ = rounded_layers(all);
+      rounded_values_ = rounded_layers(all_values ? all_values : concat(values_, 0));
+      for (const nn::Linear& layer : rein.delta_f_) rounded_delta_f_.push_back(layer.rounded_params());
+      if (o.use_softmax) padding_ = padding_bias(o.token_length, all.value().device());
     }
     for (Variable& v : tokens_) v = view(v, Shape{o.token_length, o.dim});
     for (Variable& v : values_) v = view(v, Shape{o.token_length, o.dim});
-    if (rein.rounds()) {
-      rounded_tokens_ = rounded_parts(all, tokens_);
-      rounded_values_ = rounded_parts(all_values, values_);
-      for (const nn::Linear& layer : rein.delta_f_) rounded_delta_f_.push_back(layer.rounded_params());
-    }
     if (o.link_token_to_query) queries_ = rein.make_queries(all, tokens_);
   }
 
@@ -89,7 +106,8 @@ class ReinPass final : public AdapterPass {
 
   // The same from bf16 operands, in bf16.
   Variable rounded_refinement(std::size_t i, const Variable& x) const {
-    const Variable a = weights_of(linear_bf16(cast(x, DType::bf16), rounded_tokens_[i], true, {}, DType::f32));
+    const Variable a =
+        weights_of(linear_bf16(cast(x, DType::bf16), rounded_tokens_[i], true, {padding_, {}}, DType::f32));
     const Variable b = linear_bf16(cast(a, DType::bf16), rounded_values_[i], false, {}, DType::bf16);
     const auto& delta_f = rounded_delta_f_[rein_.options().shared_mlps ? 0 : i];
     return linear_bf16(add_rounded(b, x), delta_f.weight, true, delta_f.bias, DType::bf16);
@@ -97,7 +115,8 @@ class ReinPass final : public AdapterPass {
 
   const ReinAdapter& rein_;
   std::vector<Variable> tokens_, values_;                   // per layer (m, C)
-  std::vector<Rounded> rounded_tokens_, rounded_values_;    // likewise; empty without mixed precision
+  std::vector<Rounded> rounded_tokens_, rounded_values_;    // per layer (padded m, C); empty without mixed precision
+  Variable padding_;                                        // of the logits, (padded m)
   std::vector<nn::Linear::RoundedParams> rounded_delta_f_;  // one, or one per layer
   Variable queries_;
 };

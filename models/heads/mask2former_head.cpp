@@ -64,7 +64,7 @@ Losses Mask2Former::loss(const HeadInput& input, const Tensor& labels, const Los
                                            static_cast<std::int64_t>(i), forced(i)));
       sets.push_back({out.embeddings[i], decided[i].rows, decided[i].points, decided[i].logits, slots.splits});
     }
-    logits = mask_points(out.mask_features, sets);
+    logits = mask_points(out.mask_features, sets, out.products);
   }
   Losses losses;
   const std::int64_t images = labels.size(0);

@@ -103,21 +103,23 @@ MaskTargets mask_targets(const Tensor& labels, std::int64_t classes, std::int64_
   std::uint8_t* to = out.labels.mutable_data<std::uint8_t>();
   out.classes.resize(static_cast<std::size_t>(images));
   parallel_for(images, [&](std::int64_t n) {
-    std::array<bool, 256> seen{};
+    // Without branches: every step goes over all pixels, and labels change where they like.
+    std::array<std::uint8_t, 256> seen{};
+    bool wrong = false;
     for (std::int64_t i = n * pixels; i < (n + 1) * pixels; ++i) {
       const std::int64_t label = from[i];
-      if (label == ignore) {
-        to[i] = 255;
-        continue;
-      }
-      if (label < 0 || label >= classes)
-        fail("mask_targets", "labels must be in [0, ", classes, ") or the ignored ", ignore, ", got ", label,
+      const bool ignored = label == ignore;
+      wrong |= !ignored & (static_cast<std::uint64_t>(label) >= static_cast<std::uint64_t>(classes));
+      to[i] = ignored ? std::uint8_t{255} : static_cast<std::uint8_t>(label);
+      seen[to[i]] |= static_cast<std::uint8_t>(!ignored);
+    }
+    for (std::int64_t i = n * pixels; wrong; ++i) {
+      if (from[i] != ignore && (from[i] < 0 || from[i] >= classes))
+        fail("mask_targets", "labels must be in [0, ", classes, ") or the ignored ", ignore, ", got ", from[i],
              " at flat position ", i, " of ", labels.shape());
-      to[i] = static_cast<std::uint8_t>(label);
-      seen[static_cast<std::size_t>(label)] = true;
     }
     for (std::int64_t k = 0; k < classes; ++k)
-      if (seen[static_cast<std::size_t>(k)]) out.classes[static_cast<std::size_t>(n)].push_back(k);
+      if (seen[static_cast<std::size_t>(k)] != 0) out.classes[static_cast<std::size_t>(n)].push_back(k);
   });
   out.labels = out.labels.to(labels.device());
   return out;

@@ -1,7 +1,6 @@
 #include "models/heads/mask2former_match.h"
 
 #include <algorithm>
-#include <span>
 #include <vector>
 
 #include "tensor/error.h"
@@ -11,45 +10,48 @@
 #include "tensor/ops/point_sample.h"
 #include "tensor/ops/random_points.h"
 #include "tensor/ops/reduce.h"
+#include "tensor/ops/shape_ops.h"
 #include "tensor/ops/softmax.h"
 
 namespace rein::models {
 namespace {
 
-Tensor range(std::int64_t begin, std::int64_t end) {
-  Tensor out = Tensor::empty({end - begin}, DType::i64);
-  std::int64_t* to = out.mutable_data<std::int64_t>();
-  for (std::int64_t i = begin; i < end; ++i) *to++ = i;
-  return out;
-}
-
-Tensor match_points(std::size_t n, const Mask2FormerLossOptions& options, RandomKey key, std::int64_t image,
-                    std::int64_t layer, const Mask2FormerForced& forced, Device device) {
-  if (!forced.match_points.empty()) {
-    require(n < forced.match_points.size() && forced.match_points[n].shape() == Shape{options.points, 2},
+// (images, points, 2), of the images from `first` on.
+Tensor match_points(std::int64_t first, std::int64_t images, const Mask2FormerLossOptions& options, RandomKey key,
+                    std::int64_t first_sample, std::int64_t layer, const Mask2FormerForced& forced, Device device) {
+  std::vector<ops::PointStream> streams;
+  std::vector<Tensor> given;
+  for (std::int64_t n = first; n < first + images; ++n) {
+    if (forced.match_points.empty()) {
+      streams.push_back({point_key(key, first_sample + n, layer, "match")});
+      continue;
+    }
+    const auto at = static_cast<std::size_t>(n);
+    require(at < forced.match_points.size() && forced.match_points[at].shape() == Shape{options.points, 2},
             "mask2former_loss", "match points must be ", Shape{options.points, 2}, " for every image; image is ", n);
-    return forced.match_points[n].to(device);
+    given.push_back(forced.match_points[at].view({1, options.points, 2}));
   }
-  const ops::PointStream stream{point_key(key, image, layer, "match")};
-  return ops::random_points(std::span(&stream, 1), options.points, device).view({options.points, 2});
+  return given.empty() ? ops::random_points(streams, options.points, device) : ops::concat(given, 0).to(device);
 }
 
-// All pairs at once by matrix products over the points: with z (Q, P), s = sigmoid(z) and targets g (G, P),
+// Of neighbouring images that have the same columns: all pairs at once by matrix products over the points: with z (Q,
+// P), s = sigmoid(z) and targets g (G, P),
 //   sum_p of g softplus(-z) + (1 - g) softplus(z) = sum_p softplus(z) - (z g^T).
-// The costs go into the image's rows of the fixed slots as well, (Q, K).
-Tensor cost_matrix(const Tensor& cls, const Tensor& masks, std::int64_t n, const MaskTargets& targets,
-                   const Tensor& columns, const Tensor& points, const Mask2FormerLossOptions& options, Tensor slots) {
-  const std::int64_t queries = masks.size(1);
-  const Tensor z = ops::point_sample(masks, range(n * queries, (n + 1) * queries).to(masks.device()), points);
-  const Tensor g = ops::sample_label_classes(targets.labels, n, columns, points, masks.dtype());
+// The costs go into the images' rows of the fixed slots as well, (N, Q, K).
+Tensor cost_matrices(const Tensor& cls, const Tensor& masks, const Tensor& labels, const Tensor& columns,
+                     const Tensor& points, const Mask2FormerLossOptions& options, Tensor slots) {
+  const std::int64_t images = masks.size(0), queries = masks.size(1), count = points.size(1);
+  const Tensor z = ops::point_sample(masks, {}, points);
+  const Tensor g = ops::sample_label_classes(labels, columns, points, masks.dtype());
   const ops::MaskCostTerms terms = ops::mask_cost_terms(z);
-  return ops::mask_costs({.zg = ops::matmul(z, g, false, true),
-                          .sg = ops::matmul(terms.sigmoid, g, false, true),
-                          .g_sum = ops::sum_axis(g, 1),
-                          .probability = ops::softmax(cls.rows(n, n + 1), 1.0),
+  const Shape by_image{images, queries, count};
+  return ops::mask_costs({.zg = ops::matmul(z.view(by_image), g, false, true),
+                          .sg = ops::matmul(terms.sigmoid.view(by_image), g, false, true),
+                          .g_sum = ops::sum_axis(g, 2),
+                          .probability = ops::softmax(cls, 1.0),
                           .sums = terms.sums,
                           .classes = columns,
-                          .points = points.size(0),
+                          .points = count,
                           .cls = options.cost_cls,
                           .mask = options.cost_mask,
                           .dice = options.cost_dice},
@@ -107,16 +109,17 @@ Matching match_queries(const Tensor& cls, const Tensor& masks, const MaskTargets
   Matching out;
   // One column per class: what a device solves without knowing how many targets there are.
   const Tensor slot_cost = Tensor::zeros({images, queries, classes}, DType::f64, masks.device());
-  for (std::int64_t n = 0; n < images; ++n) {
-    const Tensor& columns = slots.columns[static_cast<std::size_t>(n)];
-    if (columns.count() == 0) {
-      out.cost.push_back(Tensor::empty({queries, 0}, DType::f64, masks.device()));
-      continue;
-    }
-    const Tensor points =
-        match_points(static_cast<std::size_t>(n), options, key, first_sample + n, layer, forced, masks.device());
-    out.cost.push_back(cost_matrix(cls, masks, n, targets, columns, points, options,
-                                   slot_cost.rows(n, n + 1).view({queries, classes})));
+  for (std::int64_t first = 0, last = 0; first < images; first = last) {
+    const Tensor& columns = slots.columns[static_cast<std::size_t>(first)];
+    last = first + 1;
+    while (last < images && slots.columns[static_cast<std::size_t>(last)].raw() == columns.raw()) ++last;
+    const Shape one{queries, columns.count()};
+    Tensor cost = Tensor::empty({last - first, one[0], one[1]}, DType::f64, masks.device());
+    if (columns.count() > 0)
+      cost = cost_matrices(cls.rows(first, last), masks.rows(first, last), targets.labels.rows(first, last), columns,
+                           match_points(first, last - first, options, key, first_sample, layer, forced, masks.device()),
+                           options, slot_cost.rows(first, last));
+    for (std::int64_t n = 0; n < last - first; ++n) out.cost.push_back(cost.rows(n, n + 1).view(one));
   }
   ops::Assignment solved = ops::assignment(slot_cost, slots.present);
   out.bad = std::move(solved.bad);

@@ -121,6 +121,14 @@ PixelDecoder::PixelDecoder(const PixelDecoderOptions& options)
   child("mask_feature", mask_feature_);
 }
 
+Tensor PixelDecoder::kept_reference(std::int64_t n, const std::vector<ops::LevelShape>& levels, DType dtype,
+                                    Device device) const {
+  const Tensor& kept = reference_.points;
+  if (!kept || kept.size(0) != n || reference_.levels != levels || kept.dtype() != dtype || kept.device() != device)
+    reference_ = {levels, reference_points(n, levels, dtype).to(device)};
+  return reference_.points;
+}
+
 PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, bool recompute) const {
   require(features.size() == maps, "pixel_decoder", "needs ", maps, " maps, got ", features.size());
   const std::int64_t n = features[0].size(0), channels = options_.feat_channels;
@@ -145,7 +153,7 @@ PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, 
   Variable x = concat(parts, 1);
   const Variable place = concat(places, 0);
   const Variable position = expand(view(place, {1, place.size(0), channels}), n);
-  const Variable reference = constant(reference_points(n, levels, dtype).to(device));
+  const Variable reference = constant(kept_reference(n, levels, dtype, device));
   for (const Layer& layer : layers_) {
     const auto body = [&layer, reference, levels](std::span<const Variable> v) {
       return std::vector{layer(v[0], v[1], reference, levels)};

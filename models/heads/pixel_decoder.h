@@ -58,7 +58,15 @@ class PixelDecoder final : public nn::Module {
     nn::LayerNorm norm0_, norm1_;
   };
 
+  // The reference points of the sizes that came last: made and sent to a device once, not every step.
+  struct Reference {
+    std::vector<ops::LevelShape> levels;
+    Tensor points;
+  };
+  Tensor kept_reference(std::int64_t n, const std::vector<ops::LevelShape>& levels, DType dtype, Device device) const;
+
   PixelDecoderOptions options_;
+  mutable Reference reference_;
   std::deque<ConvGn> input_convs_;  // of maps 3, 2, 1
   std::deque<Layer> layers_;
   nn::Param* level_encoding_;

@@ -78,25 +78,27 @@ MaskCostTerms mask_cost_terms(const Tensor& z) {
 
 Tensor mask_costs(const MaskCostInputs& in, Tensor& slots) {
   const char* op = "mask_costs";
-  require(in.zg && in.zg.rank() == 2 && in.sg && in.sg.shape() == in.zg.shape(), op,
-          "zg and sg must have shape (Q, G), got ", in.zg.shape(), " and ", in.sg.shape());
-  const std::int64_t queries = in.zg.size(0), targets = in.zg.size(1);
-  require(slots && slots.dtype() == DType::f64 && slots.rank() == 2 && slots.size(0) == queries, op,
-          "slots must be f64 (", queries, ", K), got ", slots.shape());
-  const std::int64_t classes = slots.size(1);
-  require(in.g_sum.count() == targets && in.sums.dtype() == DType::f64 && in.sums.shape() == Shape{queries, 2} &&
-              in.probability.count() == queries * (classes + 1) && in.classes.dtype() == DType::i64 &&
+  require(in.zg && in.zg.rank() == 3 && in.sg && in.sg.shape() == in.zg.shape(), op,
+          "zg and sg must have shape (N, Q, G), got ", in.zg.shape(), " and ", in.sg.shape());
+  const std::int64_t images = in.zg.size(0), queries = in.zg.size(1), targets = in.zg.size(2);
+  require(
+      slots && slots.dtype() == DType::f64 && slots.rank() == 3 && slots.size(0) == images && slots.size(1) == queries,
+      op, "slots must be f64 (", images, ", ", queries, ", K), got ", slots.shape());
+  const std::int64_t classes = slots.size(2);
+  require(in.g_sum.count() == images * targets && in.sums.dtype() == DType::f64 &&
+              in.sums.shape() == Shape{images * queries, 2} &&
+              in.probability.count() == images * queries * (classes + 1) && in.classes.dtype() == DType::i64 &&
               in.classes.count() == targets && in.points >= 1,
-          op, "g_sum must hold ", targets, ", sums ", queries, " x 2, probability ", queries, " x ", classes + 1,
-          " and classes ", targets, " elements, got ", in.g_sum.shape(), ", ", in.sums.shape(), ", ",
-          in.probability.shape(), " and ", in.classes.shape());
+          op, "g_sum must hold ", images * targets, ", sums ", images * queries, " x 2, probability ", images * queries,
+          " x ", classes + 1, " and classes ", targets, " elements, got ", in.g_sum.shape(), ", ", in.sums.shape(),
+          ", ", in.probability.shape(), " and ", in.classes.shape());
   for (const Tensor& t : {in.zg, in.sg, in.g_sum, in.sums, in.probability, in.classes, slots})
     require(t.device() == in.zg.device(), op, "all tensors must be on one device, got ", in.zg.device().text(), " and ",
             t.device().text());
   if (in.classes.device().is_cpu())
     for (const std::int64_t k : in.classes.values<std::int64_t>())
       require(k >= 0 && k < classes, op, "classes must be in [0, ", classes, "), got ", k);
-  Tensor cost = Tensor::empty({queries, targets}, DType::f64, in.zg.device());
+  Tensor cost = Tensor::empty(in.zg.shape(), DType::f64, in.zg.device());
   dispatch_real(op, in.zg.dtype(), [&]<class T>() {
     const cpu::MaskCosts<T> of{in.zg.data<T>(),
                                in.sg.data<T>(),
@@ -104,6 +106,7 @@ Tensor mask_costs(const MaskCostInputs& in, Tensor& slots) {
                                in.probability.data<T>(),
                                in.sums.data<double>(),
                                in.classes.data<std::int64_t>(),
+                               images,
                                queries,
                                targets,
                                classes,

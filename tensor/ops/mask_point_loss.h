@@ -27,18 +27,18 @@ struct MaskCostTerms {
 };
 MaskCostTerms mask_cost_terms(const Tensor& z);  // (Q, P)
 
-// The matching cost of Q queries and the G targets of an image, f64: with the products over P points zg = z g^T and
-// sg = s g^T, both (Q, G), g_sum (G) = sum g, and the class probabilities (Q, K + 1),
+// The matching cost of Q queries and G targets in each of N images, f64: with the products over P points zg = z g^T
+// and sg = s g^T, both (N, Q, G), g_sum (N, G) = sum g, and the class probabilities (N, Q, K + 1), in each image
 //   cost[q][t] = cls * -probability[q][classes[t]] + mask * (sum softplus(z) - zg) / P
 //              + dice * (1 - (2 sg + 1) / (sum s + sum g + 1)).
 struct MaskCostInputs {
   Tensor zg, sg, g_sum, probability;
-  Tensor sums;     // of mask_cost_terms
-  Tensor classes;  // i64 (G), in [0, K); on a GPU not checked
+  Tensor sums;     // of mask_cost_terms, (N Q, 2)
+  Tensor classes;  // i64 (G), in [0, K), the same in all images; on a GPU not checked
   std::int64_t points = 0;
   double cls = 0, mask = 0, dice = 0;
 };
-// -> (Q, G). The same numbers go into column classes[t] of `slots`, f64 (Q, K); its other columns are left alone.
+// -> (N, Q, G). The same numbers go into column classes[t] of `slots`, f64 (N, Q, K); its other columns are left alone.
 Tensor mask_costs(const MaskCostInputs& in, Tensor& slots);
 
 }  // namespace rein::ops

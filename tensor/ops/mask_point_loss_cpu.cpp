@@ -188,7 +188,7 @@ void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoi
 
 template <class T>
 void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
-  for (std::int64_t q = 0; q < of.queries; ++q)
+  for (std::int64_t q = 0; q < of.images * of.queries; ++q)
     for (std::int64_t t = 0; t < of.targets; ++t)
       cost[q * of.targets + t] = slots[q * of.slots + of.classes[t]] = of.at(q, t);
 }

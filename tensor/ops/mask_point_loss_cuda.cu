@@ -113,7 +113,7 @@ __global__ void cost_kernel(const T* z, std::int64_t cols, T* sigmoid, double* s
 // A thread owns a pair.
 template <class T>
 __global__ void costs_kernel(MaskCosts<T> of, double* cost, double* slots) {
-  for (std::int64_t i = global_thread(); i < of.queries * of.targets; i += global_threads()) {
+  for (std::int64_t i = global_thread(); i < of.images * of.queries * of.targets; i += global_threads()) {
     const std::int64_t q = i / of.targets, t = i % of.targets, k = of.classes[t];
     const bool real = k >= 0 && k < of.slots;
     cost[i] = real ? of.at(q, t) : static_cast<double>(NAN);
@@ -153,8 +153,8 @@ void mask_cost_terms(const T* z, std::int64_t rows, std::int64_t cols, T* sigmoi
 
 template <class T>
 void mask_costs(const MaskCosts<T>& of, double* cost, double* slots) {
-  launch("mask_costs", costs_kernel<T>, blocks_for(of.queries * of.targets, threads, 65536), threads, 0, of, cost,
-         slots);
+  launch("mask_costs", costs_kernel<T>, blocks_for(of.images * of.queries * of.targets, threads, 65536), threads, 0, of,
+         cost, slots);
 }
 
 #define REIN_INSTANTIATE(T)                                                                                          \

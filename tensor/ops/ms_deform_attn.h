@@ -17,6 +17,7 @@ namespace rein::ops {
 
 struct LevelShape {
   std::int64_t height = 0, width = 0;
+  bool operator==(const LevelShape&) const = default;
 };
 std::int64_t tokens_of(const std::vector<LevelShape>& levels);  // sum of height * width
 

@@ -13,16 +13,17 @@ namespace rein::ops {
 namespace {
 
 struct Points {
-  std::int64_t count = 0;  // P
-  bool shared = false;
+  std::int64_t count = 0;    // P
+  std::int64_t sharing = 1;  // neighbouring rows that share a set
 };
 
 Points check_points(const char* op, const Tensor& points, std::int64_t rows) {
-  const bool fits = points && points.dtype() == DType::f32 && points.rank() >= 2 && points.size(-1) == 2 &&
-                    (points.rank() == 2 || (points.rank() == 3 && points.size(0) == rows));
-  require(fits, op, "points must be f32 (", rows, ", P, 2) or (P, 2), got ",
-          points ? name_of(points.dtype()) : "nothing", " ", points.shape());
-  return {points.size(-2), points.rank() == 2};
+  const bool fits =
+      points && points.dtype() == DType::f32 && points.rank() >= 2 && points.rank() <= 3 && points.size(-1) == 2;
+  const std::int64_t sets = !fits ? 0 : points.rank() == 2 ? 1 : points.size(0);
+  require(fits && (sets > 0 ? rows % sets == 0 : rows == 0), op, "points must be f32 (S, P, 2) with S sets for ", rows,
+          " rows, or (P, 2), got ", points ? name_of(points.dtype()) : "nothing", " ", points.shape());
+  return {points.size(-2), rows > 0 ? rows / sets : 1};
 }
 
 void check_ids(const char* op, const char* what, const Tensor& ids, std::int64_t below, std::int64_t lowest = -1) {
@@ -44,12 +45,24 @@ struct Map {
   std::int64_t count = 1, h = 0, w = 0;
 };
 
+// Which maps are read; null: each one by itself.
+struct RowIds {
+  std::int64_t count = 0;
+  const std::int64_t* ids = nullptr;
+};
+
 Map map_of(const char* op, const Shape& shape) {
   require(shape.rank() >= 2 && shape[-1] >= 1 && shape[-2] >= 1, op, "maps must have shape (..., h, w), got ", shape);
   Map map{1, shape[-2], shape[-1]};
   for (int i = 0; i < shape.rank() - 2; ++i) map.count *= shape[i];
   require(map.h < (1 << 15) && map.w < (1 << 15), op, "maps must be smaller than 32768 x 32768, got ", shape);
   return map;
+}
+
+RowIds check_rows(const char* op, const Tensor& rows, const Map& map) {
+  if (!rows) return {map.count, nullptr};
+  check_ids(op, "rows", rows, map.count);
+  return {rows.count(), rows.data<std::int64_t>()};
 }
 
 Map check_labels(const char* op, const Tensor& labels) {
@@ -72,14 +85,13 @@ void with_labels(const Tensor& labels, F&& f) {
 Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points) {
   require(static_cast<bool>(maps), "point_sample", "maps must be given");
   const Map map = map_of("point_sample", maps.shape());
-  check_ids("point_sample", "rows", rows, map.count);
-  const Points p = check_points("point_sample", points, rows.count());
-  check_devices("point_sample", maps, {rows, points});
-  Tensor out = Tensor::empty({rows.count(), p.count}, maps.dtype(), maps.device());
+  const RowIds of = check_rows("point_sample", rows, map);
+  const Points p = check_points("point_sample", points, of.count);
+  check_devices("point_sample", maps, {rows ? rows : maps, points});
+  Tensor out = Tensor::empty({of.count, p.count}, maps.dtype(), maps.device());
   dispatch_real("point_sample", maps.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(maps.device(),
-                   point_sample<T>(maps.data<T>(), map.count, map.h, map.w, rows.data<std::int64_t>(), rows.count(),
-                                   points.data<float>(), p.count, p.shared, out.mutable_data<T>()));
+    REIN_ON_DEVICE(maps.device(), point_sample<T>(maps.data<T>(), map.count, map.h, map.w, of.ids, of.count,
+                                                  points.data<float>(), p.count, p.sharing, out.mutable_data<T>()));
   });
   return out;
 }
@@ -87,16 +99,16 @@ Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points
 Tensor point_sample_backward(const Tensor& grad_out, const Tensor& rows, const Tensor& points,
                              const Shape& maps_shape) {
   const Map map = map_of("point_sample_backward", maps_shape);
-  check_ids("point_sample_backward", "rows", rows, map.count);
-  const Points p = check_points("point_sample_backward", points, rows.count());
-  require(grad_out && grad_out.shape() == Shape{rows.count(), p.count}, "point_sample_backward",
-          "grad_out must have shape ", Shape{rows.count(), p.count}, ", got ", grad_out.shape());
-  check_devices("point_sample_backward", grad_out, {rows, points});
+  const RowIds of = check_rows("point_sample_backward", rows, map);
+  const Points p = check_points("point_sample_backward", points, of.count);
+  require(grad_out && grad_out.shape() == Shape{of.count, p.count}, "point_sample_backward",
+          "grad_out must have shape ", Shape{of.count, p.count}, ", got ", grad_out.shape());
+  check_devices("point_sample_backward", grad_out, {rows ? rows : grad_out, points});
   Tensor grad = Tensor::empty(maps_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("point_sample_backward", grad_out.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(grad_out.device(), point_sample_backward<T>(grad_out.data<T>(), rows.data<std::int64_t>(),
-                                                               rows.count(), points.data<float>(), p.count, p.shared,
-                                                               map.count, map.h, map.w, grad.mutable_data<T>()));
+    REIN_ON_DEVICE(grad_out.device(),
+                   point_sample_backward<T>(grad_out.data<T>(), of.ids, of.count, points.data<float>(), p.count,
+                                            p.sharing, map.count, map.h, map.w, grad.mutable_data<T>()));
   });
   return grad;
 }
@@ -115,17 +127,14 @@ Tensor sample_label_mask(const Tensor& labels, const Tensor& images, const Tenso
       REIN_ON_DEVICE(
           labels.device(),
           sample_label_mask(values, map.count, map.h, map.w, images.data<std::int64_t>(), classes.data<std::int64_t>(),
-                            images.count(), points.data<float>(), p.count, p.shared, out.mutable_data<T>()));
+                            images.count(), points.data<float>(), p.count, p.sharing, out.mutable_data<T>()));
     });
   });
   return out;
 }
 
-Tensor sample_label_classes(const Tensor& labels, std::int64_t image, const Tensor& classes, const Tensor& points,
-                            DType dtype) {
+Tensor sample_label_classes(const Tensor& labels, const Tensor& classes, const Tensor& points, DType dtype) {
   const Map map = check_labels("sample_label_classes", labels);
-  require(image >= 0 && image < map.count, "sample_label_classes", "image must be in [0, ", map.count, "), got ",
-          image);
   check_ids("sample_label_classes", "classes", classes, 256, 0);
   if (classes.device().is_cpu()) {
     std::vector<bool> seen(256);
@@ -134,15 +143,18 @@ Tensor sample_label_classes(const Tensor& labels, std::int64_t image, const Tens
       seen[static_cast<std::size_t>(k)] = true;
     }
   }
-  require(points && points.rank() == 2, "sample_label_classes", "points must be f32 (P, 2), got ", points.shape());
-  const Points p = check_points("sample_label_classes", points, 0);
+  require(points && points.dtype() == DType::f32 && points.rank() == 3 && points.size(0) == map.count &&
+              points.size(2) == 2,
+          "sample_label_classes", "points must be f32 (", map.count, ", P, 2), got ",
+          points ? name_of(points.dtype()) : "nothing", " ", points.shape());
   check_devices("sample_label_classes", labels, {classes, points});
-  Tensor out = Tensor::empty({classes.count(), p.count}, dtype, labels.device());
+  Tensor out = Tensor::empty({map.count, classes.count(), points.size(1)}, dtype, labels.device());
   dispatch_real("sample_label_classes", dtype, [&]<class T>() {
     with_labels(labels, [&](const auto* values) {
-      REIN_ON_DEVICE(labels.device(),
-                     sample_label_classes(values + image * map.h * map.w, map.h, map.w, classes.data<std::int64_t>(),
-                                          classes.count(), points.data<float>(), p.count, out.mutable_data<T>()));
+      REIN_ON_DEVICE(
+          labels.device(),
+          sample_label_classes(values, map.count, map.h, map.w, classes.data<std::int64_t>(), classes.count(),
+                               points.data<float>(), points.size(1), out.mutable_data<T>()));
     });
   });
   return out;

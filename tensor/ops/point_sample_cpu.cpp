@@ -1,7 +1,6 @@
 // A map is copied into a frame of zeros first: then the four pixels of every point exist, none needs a test, and pixels
-// outside are exact zeros. Points are turned into (place in the frame, fractions) once, and once for all rows when they
-// share them.
-// Work is cut by rows (forward) and maps (backward): each is owned by one task, which adds in order.
+// outside are exact zeros. Points are turned into (place in the frame, fractions) once, and once for all rows that
+// share them. Work is cut by rows (forward) and maps (backward): each is owned by one task, which adds in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/point_sample_cpu.cpp"
 #include "tensor/ops/point_sample_cpu.h"
@@ -126,6 +125,16 @@ struct Places {
   }
 };
 
+// Of the sets of points that several rows share; none where every row has its own.
+template <class T>
+std::vector<Places<T>> shared_places(const float* points, std::int64_t rows, std::int64_t sharing, std::int64_t count,
+                                     std::int64_t h, std::int64_t w) {
+  std::vector<Places<T>> sets(sharing > 1 ? at(rows / sharing) : 0);
+  for (std::size_t s = 0; s < sets.size(); ++s)
+    sets[s].find(points + static_cast<std::int64_t>(s) * count * 2, count, h, w);
+  return sets;
+}
+
 // The four pixels of a point and their weights in a label map; pixels outside have weight 0 and stand at 0.
 template <class T>
 struct Taps {
@@ -152,22 +161,22 @@ struct Taps {
 
 template <class T>
 void point_sample(const T* maps, std::int64_t /*map_count*/, std::int64_t h, std::int64_t w, const std::int64_t* rows,
-                  std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out) {
-  Places<T> common;
-  if (shared) common.find(points, point_count, h, w);
+                  std::int64_t row_count, const float* points, std::int64_t point_count, std::int64_t sharing, T* out) {
+  const std::vector<Places<T>> sets = shared_places<T>(points, row_count, sharing, point_count, h, w);
   const auto kernel = REIN_KERNEL_OF(T, read_points);
   const std::int64_t pitch = w + 2;
   parallel_for(row_count, [&](std::int64_t t) {
-    if (rows[t] < 0) {
+    const std::int64_t row = rows != nullptr ? rows[t] : t;
+    if (row < 0) {
       std::fill_n(out + t * point_count, point_count, T(0));
       return;
     }
     std::vector<T> frame(at((h + 3) * pitch), T(0));
-    const T* map = maps + rows[t] * h * w;
+    const T* map = maps + row * h * w;
     for (std::int64_t y = 0; y < h; ++y) std::copy_n(map + y * w, w, frame.data() + (y + 1) * pitch + 1);
     Places<T> own;
-    if (!shared) own.find(points + t * point_count * 2, point_count, h, w);
-    const Places<T>& use = shared ? common : own;
+    if (sets.empty()) own.find(points + t * point_count * 2, point_count, h, w);
+    const Places<T>& use = sets.empty() ? own : sets[at(t / sharing)];
     kernel(frame.data(), static_cast<std::int32_t>(pitch), use.place.data(), use.fx.data(), use.fy.data(), point_count,
            out + t * point_count);
   });
@@ -175,19 +184,19 @@ void point_sample(const T* maps, std::int64_t /*map_count*/, std::int64_t h, std
 
 template <class T>
 void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int64_t row_count, const float* points,
-                           std::int64_t point_count, bool shared, std::int64_t maps, std::int64_t h, std::int64_t w,
-                           T* grad_maps) {
+                           std::int64_t point_count, std::int64_t sharing, std::int64_t maps, std::int64_t h,
+                           std::int64_t w, T* grad_maps) {
   // The rows of each map, ascending: first[m] .. first[m + 1] of `order`.
   std::vector<std::int64_t> first(at(maps + 1), 0), order(at(row_count));
+  const auto row_of = [&](std::int64_t t) { return rows != nullptr ? rows[t] : t; };
   for (std::int64_t t = 0; t < row_count; ++t)
-    if (rows[t] >= 0) ++first[at(rows[t] + 1)];
+    if (row_of(t) >= 0) ++first[at(row_of(t) + 1)];
   for (std::int64_t m = 0; m < maps; ++m) first[at(m + 1)] += first[at(m)];
   std::vector<std::int64_t> next(first.begin(), first.end() - 1);
   for (std::int64_t t = 0; t < row_count; ++t)
-    if (rows[t] >= 0) order[at(next[at(rows[t])]++)] = t;
+    if (row_of(t) >= 0) order[at(next[at(row_of(t))]++)] = t;
 
-  Places<T> common;
-  if (shared) common.find(points, point_count, h, w);
+  const std::vector<Places<T>> sets = shared_places<T>(points, row_count, sharing, point_count, h, w);
   const auto kernel = REIN_KERNEL_OF(T, add_points);
   const std::int64_t pitch = w + 2;
   parallel_for(maps, [&](std::int64_t m) {
@@ -200,8 +209,8 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
     Places<T> own;
     for (std::int64_t i = first[at(m)]; i < first[at(m + 1)]; ++i) {
       const std::int64_t t = order[at(i)];
-      if (!shared) own.find(points + t * point_count * 2, point_count, h, w);
-      const Places<T>& use = shared ? common : own;
+      if (sets.empty()) own.find(points + t * point_count * 2, point_count, h, w);
+      const Places<T>& use = sets.empty() ? own : sets[at(t / sharing)];
       kernel(grad_out + t * point_count, static_cast<std::int32_t>(pitch), use.place.data(), use.fx.data(),
              use.fy.data(), point_count, frame.data());
     }
@@ -212,14 +221,14 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
 template <class T, class Label>
 void sample_label_mask(const Label* labels, std::int64_t /*image_count*/, std::int64_t h, std::int64_t w,
                        const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
-                       const float* points, std::int64_t point_count, bool shared, T* out) {
+                       const float* points, std::int64_t point_count, std::int64_t sharing, T* out) {
   parallel_for(row_count, [&](std::int64_t t) {
     if (images[t] < 0) {
       std::fill_n(out + t * point_count, point_count, T(0));
       return;
     }
     const Label* map = labels + images[t] * h * w;
-    const float* own = points + (shared ? 0 : t * point_count * 2);
+    const float* own = points + t / sharing * point_count * 2;
     for (std::int64_t p = 0; p < point_count; ++p) {
       const Taps<T> taps(own + 2 * p, h, w);
       T sum(0);
@@ -231,22 +240,25 @@ void sample_label_mask(const Label* labels, std::int64_t /*image_count*/, std::i
 }
 
 template <class T, class Label>
-void sample_label_classes(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* classes,
-                          std::int64_t class_count, const float* points, std::int64_t point_count, T* out) {
+void sample_label_classes(const Label* labels, std::int64_t images, std::int64_t h, std::int64_t w,
+                          const std::int64_t* classes, std::int64_t class_count, const float* points,
+                          std::int64_t point_count, T* out) {
   std::array<std::int64_t, 256> slot;
   slot.fill(-1);
   for (std::int64_t g = 0; g < class_count; ++g) slot[at(classes[g])] = g;
-  parallel_ranges(point_count, 1 << 11, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t g = 0; g < class_count; ++g) std::fill_n(out + g * point_count + begin, end - begin, T(0));
-    for (std::int64_t p = begin; p < end; ++p) {
-      const Taps<T> taps(points + 2 * p, h, w);
-      for (std::size_t i = 0; i < 4; ++i) {
-        const auto label = static_cast<std::uint64_t>(labels[taps.place[i]]);
-        const std::int64_t g = label < 256 ? slot[label] : -1;
-        if (g >= 0) out[g * point_count + p] += taps.weight[i];
+  for (std::int64_t n = 0; n < images;
+       ++n, labels += h * w, points += 2 * point_count, out += class_count * point_count)
+    parallel_ranges(point_count, 1 << 11, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t g = 0; g < class_count; ++g) std::fill_n(out + g * point_count + begin, end - begin, T(0));
+      for (std::int64_t p = begin; p < end; ++p) {
+        const Taps<T> taps(points + 2 * p, h, w);
+        for (std::size_t i = 0; i < 4; ++i) {
+          const auto label = static_cast<std::uint64_t>(labels[taps.place[i]]);
+          const std::int64_t g = label < 256 ? slot[label] : -1;
+          if (g >= 0) out[g * point_count + p] += taps.weight[i];
+        }
       }
-    }
-  });
+    });
 }
 
 // |x| as an unsigned number of the same order; NaN as infinity.
@@ -285,18 +297,18 @@ void smallest_magnitudes(const T* x, std::int64_t rows, std::int64_t cols, std::
   });
 }
 
-#define REIN_INSTANTIATE_LABEL(T, Label)                                                                          \
-  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,    \
-                                  const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, T*);       \
-  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, \
-                                     const float*, std::int64_t, T*);
-#define REIN_INSTANTIATE(T)                                                                                          \
-  template void point_sample(const T*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,  \
-                             const float*, std::int64_t, bool, T*);                                                  \
-  template void point_sample_backward(const T*, const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, \
-                                      std::int64_t, std::int64_t, std::int64_t, T*);                                 \
-  template void smallest_magnitudes(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);              \
-  REIN_INSTANTIATE_LABEL(T, std::int64_t)                                                                            \
+#define REIN_INSTANTIATE_LABEL(T, Label)                                                                            \
+  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,      \
+                                  const std::int64_t*, std::int64_t, const float*, std::int64_t, std::int64_t, T*); \
+  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,   \
+                                     std::int64_t, const float*, std::int64_t, T*);
+#define REIN_INSTANTIATE(T)                                                                                         \
+  template void point_sample(const T*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, \
+                             const float*, std::int64_t, std::int64_t, T*);                                         \
+  template void point_sample_backward(const T*, const std::int64_t*, std::int64_t, const float*, std::int64_t,      \
+                                      std::int64_t, std::int64_t, std::int64_t, std::int64_t, T*);                  \
+  template void smallest_magnitudes(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);             \
+  REIN_INSTANTIATE_LABEL(T, std::int64_t)                                                                           \
   REIN_INSTANTIATE_LABEL(T, std::uint8_t)
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

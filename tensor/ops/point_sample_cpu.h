@@ -6,27 +6,28 @@
 
 namespace rein::ops::cpu {
 
-// maps (M, h, w), rows (T) with -1 = absent, points (T, P, 2), or (P, 2) when shared -> out (T, P).
+// maps (M, h, w), rows (T) with -1 = absent, or null: row t reads map t. points (T / sharing, P, 2) -> out (T, P).
 template <class T>
 void point_sample(const T* maps, std::int64_t map_count, std::int64_t h, std::int64_t w, const std::int64_t* rows,
-                  std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out);
+                  std::int64_t row_count, const float* points, std::int64_t point_count, std::int64_t sharing, T* out);
 
 // -> grad_maps (maps, h, w), overwritten.
 template <class T>
 void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int64_t row_count, const float* points,
-                           std::int64_t point_count, bool shared, std::int64_t maps, std::int64_t h, std::int64_t w,
-                           T* grad_maps);
+                           std::int64_t point_count, std::int64_t sharing, std::int64_t maps, std::int64_t h,
+                           std::int64_t w, T* grad_maps);
 
 // Label: std::int64_t or std::uint8_t. labels (N, h, w).
 template <class T, class Label>
 void sample_label_mask(const Label* labels, std::int64_t image_count, std::int64_t h, std::int64_t w,
                        const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
-                       const float* points, std::int64_t point_count, bool shared, T* out);
+                       const float* points, std::int64_t point_count, std::int64_t sharing, T* out);
 
-// labels (h, w) of one image -> out (class_count, P).
+// labels (images, h, w), points (images, P, 2) -> out (images, class_count, P).
 template <class T, class Label>
-void sample_label_classes(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* classes,
-                          std::int64_t class_count, const float* points, std::int64_t point_count, T* out);
+void sample_label_classes(const Label* labels, std::int64_t images, std::int64_t h, std::int64_t w,
+                          const std::int64_t* classes, std::int64_t class_count, const float* points,
+                          std::int64_t point_count, T* out);
 
 // x (rows, cols) -> indices (rows, count), ascending.
 template <class T>

@@ -38,20 +38,22 @@ struct Taps {
   }
 };
 
-// body(element of (rows, points), row, its point) for every point of every row.
+// body(element of (rows, points), row, its point) for every point of every row; `sharing` rows in turn have one set.
 template <class Body>
-__device__ void each_point(const float* points, std::int64_t row_count, std::int64_t point_count, bool shared,
+__device__ void each_point(const float* points, std::int64_t row_count, std::int64_t point_count, std::int64_t sharing,
                            Body&& body) {
-  for (std::int64_t i = global_thread(); i < row_count * point_count; i += global_threads())
-    body(i, i / point_count, points + 2 * (shared ? i % point_count : i));
+  for (std::int64_t i = global_thread(); i < row_count * point_count; i += global_threads()) {
+    const std::int64_t row = i / point_count;
+    body(i, row, points + 2 * (row / sharing * point_count + i % point_count));
+  }
 }
 
 template <class T>
 __global__ void sample_kernel(const T* maps, std::int64_t map_count, std::int64_t h, std::int64_t w,
                               const std::int64_t* rows, std::int64_t row_count, const float* points,
-                              std::int64_t point_count, bool shared, T* out) {
-  each_point(points, row_count, point_count, shared, [&](std::int64_t i, std::int64_t t, const float* point) {
-    const std::int64_t row = rows[t];
+                              std::int64_t point_count, std::int64_t sharing, T* out) {
+  each_point(points, row_count, point_count, sharing, [&](std::int64_t i, std::int64_t t, const float* point) {
+    const std::int64_t row = rows != nullptr ? rows[t] : t;
     T sum = row == -1 ? T(0) : T(NAN);
     if (row >= 0 && row < map_count) {
       const Taps<T> taps(point, h, w);
@@ -66,11 +68,11 @@ __global__ void sample_kernel(const T* maps, std::int64_t map_count, std::int64_
 
 template <class T>
 __global__ void add_kernel(const T* grad_out, const std::int64_t* rows, std::int64_t row_count, const float* points,
-                           std::int64_t point_count, bool shared, std::int64_t maps, std::int64_t h, std::int64_t w,
-                           const Whole* top, int count_log2, Whole* sums) {
+                           std::int64_t point_count, std::int64_t sharing, std::int64_t maps, std::int64_t h,
+                           std::int64_t w, const Whole* top, int count_log2, Whole* sums) {
   const double unit = unit_of(from_bits(*top), count_log2);
-  each_point(points, row_count, point_count, shared, [&](std::int64_t i, std::int64_t t, const float* point) {
-    const std::int64_t row = rows[t];
+  each_point(points, row_count, point_count, sharing, [&](std::int64_t i, std::int64_t t, const float* point) {
+    const std::int64_t row = rows != nullptr ? rows[t] : t;
     if (row < 0 || row >= maps) return;
     const Taps<T> taps(point, h, w);
     for (int k = 0; k < 4; ++k)
@@ -83,8 +85,8 @@ __global__ void add_kernel(const T* grad_out, const std::int64_t* rows, std::int
 template <class T, class Label>
 __global__ void mask_kernel(const Label* labels, std::int64_t image_count, std::int64_t h, std::int64_t w,
                             const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
-                            const float* points, std::int64_t point_count, bool shared, T* out) {
-  each_point(points, row_count, point_count, shared, [&](std::int64_t i, std::int64_t t, const float* point) {
+                            const float* points, std::int64_t point_count, std::int64_t sharing, T* out) {
+  each_point(points, row_count, point_count, sharing, [&](std::int64_t i, std::int64_t t, const float* point) {
     const std::int64_t image = images[t];
     T sum = image == -1 ? T(0) : T(NAN);
     if (image >= 0 && image < image_count) {
@@ -100,16 +102,19 @@ __global__ void mask_kernel(const Label* labels, std::int64_t image_count, std::
 
 // A thread owns a point of all classes: the labels are read once.
 template <class T, class Label>
-__global__ void classes_kernel(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* classes,
-                               std::int64_t class_count, const float* points, std::int64_t point_count, T* out) {
-  for (std::int64_t p = global_thread(); p < point_count; p += global_threads()) {
-    const Taps<T> taps(points + 2 * p, h, w);
+__global__ void classes_kernel(const Label* labels, std::int64_t images, std::int64_t h, std::int64_t w,
+                               const std::int64_t* classes, std::int64_t class_count, const float* points,
+                               std::int64_t point_count, T* out) {
+  for (std::int64_t i = global_thread(); i < images * point_count; i += global_threads()) {
+    const std::int64_t n = i / point_count, p = i % point_count;
+    const Taps<T> taps(points + 2 * i, h, w);
+    const Label* map = labels + n * h * w;
     std::int64_t label[4];
-    for (int k = 0; k < 4; ++k) label[k] = taps.inside[k] ? static_cast<std::int64_t>(labels[taps.place[k]]) : -1;
+    for (int k = 0; k < 4; ++k) label[k] = taps.inside[k] ? static_cast<std::int64_t>(map[taps.place[k]]) : -1;
     for (std::int64_t g = 0; g < class_count; ++g) {
       T sum = 0;
       for (int k = 0; k < 4; ++k) sum += taps.inside[k] && label[k] == classes[g] ? taps.weight[k] : T(0);
-      out[g * point_count + p] = sum;
+      out[(n * class_count + g) * point_count + p] = sum;
     }
   }
 }
@@ -136,7 +141,13 @@ __device__ inline int bits_set(unsigned word) {
 #endif
 }
 
-constexpr int digit_bits = 8, bins = 1 << digit_bits, warps = threads / warp_size;
+constexpr int digit_bits = 8, bins = 1 << digit_bits;
+#ifdef __CUDACC__
+constexpr int select_threads = 1024;  // there are fewer rows than multiprocessors
+#else
+constexpr int select_threads = 256;  // fibers are dear
+#endif
+constexpr int select_warps = select_threads / warp_size;
 
 // How many of the block's threads before this one, and of all, have the flag.
 __device__ inline int count_before(bool flag, unsigned* scratch, int* all) {
@@ -146,7 +157,7 @@ __device__ inline int count_before(bool flag, unsigned* scratch, int* all) {
   __syncthreads();
   int before = bits_set(votes & ((1u << lane) - 1u));
   *all = 0;
-  for (int w = 0; w < warps; ++w) {
+  for (int w = 0; w < select_warps; ++w) {
     if (w < warp) before += static_cast<int>(scratch[w]);
     *all += static_cast<int>(scratch[w]);
   }
@@ -155,16 +166,17 @@ __device__ inline int count_before(bool flag, unsigned* scratch, int* all) {
 }
 
 template <class T>
-__global__ void smallest_kernel(const T* x, std::int64_t cols, std::int64_t count, std::int64_t* indices) {
+__global__ __launch_bounds__(select_threads) void smallest_kernel(const T* x, std::int64_t cols, std::int64_t count,
+                                                                  std::int64_t* indices) {
   unsigned* counts = dynamic_shared<unsigned>();  // (bins), then a word per warp
   const T* row = x + blockIdx.x * cols;
   // After each digit: elements whose leading digits are below `prefix` are taken, `left` of those equal to it.
   std::uint64_t prefix = 0;
   std::int64_t left = count;
   for (int shift = static_cast<int>(sizeof(T)) * 8 - digit_bits; shift >= 0; shift -= digit_bits) {
-    for (int b = threadIdx.x; b < bins; b += threads) counts[b] = 0;
+    for (int b = threadIdx.x; b < bins; b += select_threads) counts[b] = 0;
     __syncthreads();
-    for (std::int64_t i = threadIdx.x; i < cols; i += threads) {
+    for (std::int64_t i = threadIdx.x; i < cols; i += select_threads) {
       const std::uint64_t m = magnitude(row[i]) >> shift;
       if (m >> digit_bits == prefix) atomicAdd(counts + (m & (bins - 1)), 1u);
     }
@@ -176,7 +188,7 @@ __global__ void smallest_kernel(const T* x, std::int64_t cols, std::int64_t coun
   }
   std::int64_t* to = indices + blockIdx.x * count;
   std::int64_t equal_left = left;
-  for (std::int64_t first = 0; first < cols; first += threads) {
+  for (std::int64_t first = 0; first < cols; first += select_threads) {
     const std::int64_t i = first + threadIdx.x;
     const std::uint64_t m = i < cols ? magnitude(row[i]) : ~std::uint64_t{0};
     int equals = 0, taken = 0;
@@ -198,15 +210,15 @@ unsigned grid_of(std::int64_t count) {
 
 template <class T>
 void point_sample(const T* maps, std::int64_t map_count, std::int64_t h, std::int64_t w, const std::int64_t* rows,
-                  std::int64_t row_count, const float* points, std::int64_t point_count, bool shared, T* out) {
+                  std::int64_t row_count, const float* points, std::int64_t point_count, std::int64_t sharing, T* out) {
   launch("point_sample", sample_kernel<T>, grid_of(row_count * point_count), threads, 0, maps, map_count, h, w, rows,
-         row_count, points, point_count, shared, out);
+         row_count, points, point_count, sharing, out);
 }
 
 template <class T>
 void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int64_t row_count, const float* points,
-                           std::int64_t point_count, bool shared, std::int64_t maps, std::int64_t h, std::int64_t w,
-                           T* grad_maps) {
+                           std::int64_t point_count, std::int64_t sharing, std::int64_t maps, std::int64_t h,
+                           std::int64_t w, T* grad_maps) {
   const char* const name = "point_sample_backward";
   const std::int64_t count = maps * h * w, adders = row_count * point_count;
   if (count == 0) return;
@@ -215,47 +227,48 @@ void point_sample_backward(const T* grad_out, const std::int64_t* rows, std::int
   fill_bytes(memory.data(), 0, static_cast<std::size_t>(count + 1) * sizeof(Whole), current_device());
   Whole* const top = memory.data() + count;
   launch(name, largest_kernel<T>, blocks_for(adders, threads, 64), threads, 0, grad_out, adders, top);
-  launch(name, add_kernel<T>, grid_of(adders), threads, 0, grad_out, rows, row_count, points, point_count, shared, maps,
-         h, w, top, count_log2, memory.data());
+  launch(name, add_kernel<T>, grid_of(adders), threads, 0, grad_out, rows, row_count, points, point_count, sharing,
+         maps, h, w, top, count_log2, memory.data());
   launch(name, from_whole_kernel<T>, grid_of(count), threads, 0, memory.data(), top, count_log2, count, grad_maps);
 }
 
 template <class T, class Label>
 void sample_label_mask(const Label* labels, std::int64_t image_count, std::int64_t h, std::int64_t w,
                        const std::int64_t* images, const std::int64_t* classes, std::int64_t row_count,
-                       const float* points, std::int64_t point_count, bool shared, T* out) {
+                       const float* points, std::int64_t point_count, std::int64_t sharing, T* out) {
   launch("sample_label_mask", mask_kernel<T, Label>, grid_of(row_count * point_count), threads, 0, labels, image_count,
-         h, w, images, classes, row_count, points, point_count, shared, out);
+         h, w, images, classes, row_count, points, point_count, sharing, out);
 }
 
 template <class T, class Label>
-void sample_label_classes(const Label* labels, std::int64_t h, std::int64_t w, const std::int64_t* classes,
-                          std::int64_t class_count, const float* points, std::int64_t point_count, T* out) {
+void sample_label_classes(const Label* labels, std::int64_t images, std::int64_t h, std::int64_t w,
+                          const std::int64_t* classes, std::int64_t class_count, const float* points,
+                          std::int64_t point_count, T* out) {
   if (class_count == 0) return;
-  launch("sample_label_classes", classes_kernel<T, Label>, grid_of(point_count), threads, 0, labels, h, w, classes,
-         class_count, points, point_count, out);
+  launch("sample_label_classes", classes_kernel<T, Label>, grid_of(images * point_count), threads, 0, labels, images, h,
+         w, classes, class_count, points, point_count, out);
 }
 
 template <class T>
 void smallest_magnitudes(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t count, std::int64_t* indices) {
   if (count == 0) return;
   require(rows < std::int64_t{1} << 31, "smallest_magnitudes", "takes at most 2^31 rows on CUDA, got ", rows);
-  launch("smallest_magnitudes", smallest_kernel<T>, static_cast<unsigned>(rows), threads,
-         (bins + warps) * sizeof(unsigned), x, cols, count, indices);
+  launch("smallest_magnitudes", smallest_kernel<T>, static_cast<unsigned>(rows), select_threads,
+         (bins + select_warps) * sizeof(unsigned), x, cols, count, indices);
 }
 
-#define REIN_INSTANTIATE_LABEL(T, Label)                                                                          \
-  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,    \
-                                  const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, T*);       \
-  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, \
-                                     const float*, std::int64_t, T*);
-#define REIN_INSTANTIATE(T)                                                                                          \
-  template void point_sample(const T*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,  \
-                             const float*, std::int64_t, bool, T*);                                                  \
-  template void point_sample_backward(const T*, const std::int64_t*, std::int64_t, const float*, std::int64_t, bool, \
-                                      std::int64_t, std::int64_t, std::int64_t, T*);                                 \
-  template void smallest_magnitudes(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);              \
-  REIN_INSTANTIATE_LABEL(T, std::int64_t)                                                                            \
+#define REIN_INSTANTIATE_LABEL(T, Label)                                                                            \
+  template void sample_label_mask(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,      \
+                                  const std::int64_t*, std::int64_t, const float*, std::int64_t, std::int64_t, T*); \
+  template void sample_label_classes(const Label*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*,   \
+                                     std::int64_t, const float*, std::int64_t, T*);
+#define REIN_INSTANTIATE(T)                                                                                         \
+  template void point_sample(const T*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t, \
+                             const float*, std::int64_t, std::int64_t, T*);                                         \
+  template void point_sample_backward(const T*, const std::int64_t*, std::int64_t, const float*, std::int64_t,      \
+                                      std::int64_t, std::int64_t, std::int64_t, std::int64_t, T*);                  \
+  template void smallest_magnitudes(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t*);             \
+  REIN_INSTANTIATE_LABEL(T, std::int64_t)                                                                           \
   REIN_INSTANTIATE_LABEL(T, std::uint8_t)
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)

@@ -89,9 +89,10 @@ TEST_CASE("points of labels on a device") {
                                    ops::sample_label_mask(labels, images, classes, points, DType::f32), 1e-6);
       CHECK_MESSAGE(c.ok, c.text);
     }
+    const Tensor per_image = points_of({2, 70, 2});
     const Comparison c = compare(
-        ops::sample_label_classes(labels.to(device), 1, classes.to(device), shared.to(device), DType::f64).to(Device{}),
-        ops::sample_label_classes(labels, 1, classes, shared, DType::f64), 1e-14);
+        ops::sample_label_classes(labels.to(device), classes.to(device), per_image.to(device), DType::f64).to(Device{}),
+        ops::sample_label_classes(labels, classes, per_image, DType::f64), 1e-14);
     CHECK_MESSAGE(c.ok, c.text);
   }
   // What does not exist is not read.
@@ -187,11 +188,11 @@ TEST_CASE("matching costs on a device, into their slots") {
   const auto random = [](const char* name, const Shape& shape) {
     return random_normal(RandomKey(12).child(name), shape, 0, 1, DType::f64);
   };
-  const ops::MaskCostInputs in{.zg = random("zg", {7, 3}),
-                               .sg = random("sg", {7, 3}),
-                               .g_sum = random("g", {3}),
-                               .probability = random("p", {1, 7, 6}),
-                               .sums = random("sums", {7, 2}),
+  const ops::MaskCostInputs in{.zg = random("zg", {2, 7, 3}),
+                               .sg = random("sg", {2, 7, 3}),
+                               .g_sum = random("g", {2, 3}),
+                               .probability = random("p", {2, 7, 6}),
+                               .sums = random("sums", {14, 2}),
                                .classes = ids({0, 2, 4}),
                                .points = 9,
                                .cls = 2,
@@ -200,13 +201,21 @@ TEST_CASE("matching costs on a device, into their slots") {
   ops::MaskCostInputs there = in;
   for (Tensor* t : {&there.zg, &there.sg, &there.g_sum, &there.probability, &there.sums, &there.classes})
     *t = t->to(device);
-  Tensor slots = Tensor::zeros({7, 5}, DType::f64), slots_there = slots.to(device);
+  Tensor slots = Tensor::zeros({2, 7, 5}, DType::f64), slots_there = slots.to(device);
   const Tensor cost = ops::mask_costs(in, slots), cost_there = ops::mask_costs(there, slots_there);
+  for (std::int64_t q = 0; q < 14; ++q) {  // the formula of the header
+    for (std::int64_t t = 0; t < 3; ++t) {
+      const std::int64_t i = q * 3 + t, k = 2 * t;
+      const double ratio = (2 * in.sg.at(i) + 1) / (in.sums.at(2 * q + 1) + in.g_sum.at(q / 7 * 3 + t) + 1);
+      CHECK(cost.at(i) == doctest::Approx(-2 * in.probability.at(q * 6 + k) +
+                                          5 * (in.sums.at(2 * q) - in.zg.at(i)) / 9 + 3 * (1 - ratio)));
+    }
+  }
   for (const auto& [got, expected] : {std::pair{cost_there, cost}, {slots_there, slots}}) {
     const Comparison c = compare(got.to(Device{}), expected, 1e-14);
     CHECK_MESSAGE(c.ok, c.text);
   }
-  for (std::int64_t q = 0; q < 7; ++q)
+  for (std::int64_t q = 0; q < 14; ++q)
     for (std::int64_t k = 0; k < 5; ++k) CHECK(slots.at(q * 5 + k) == (k % 2 == 0 ? cost.at(q * 3 + k / 2) : 0.0));
   CHECK_THROWS_AS(ops::mask_costs(there, slots), std::invalid_argument);
   there.classes = ids({0, 5, 4}).to(device);

@@ -8,6 +8,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/point_sample.h"
 #include "tensor/error.h"
+#include "tensor/ops/shape_ops.h"
 #include "tests/harness/case.h"
 #include "tests/ops/same_bits.h"
 
@@ -38,7 +39,8 @@ Tensor sample_loops(const Tensor& maps, const Tensor& rows, const Tensor& points
   Tensor out = Tensor::empty({rows.count(), count}, DType::f64);
   for (std::int64_t t = 0; t < rows.count(); ++t) {
     for (std::int64_t p = 0; p < count; ++p) {
-      const std::int64_t at = 2 * ((points.rank() == 3 ? t * count : 0) + p);
+      const std::int64_t sets = points.rank() == 3 ? points.size(0) : 1;
+      const std::int64_t at = 2 * (t / (rows.count() / sets) * count + p);
       const auto pixel = [&](std::int64_t y, std::int64_t x) {
         return maps.at((static_cast<std::int64_t>(rows.at(t)) * h + y) * w + x);
       };
@@ -67,20 +69,22 @@ const Cases cases("point_sample", [](CaseList& list) {
     Shape maps;
     std::vector<std::int64_t> rows;
     std::int64_t points;
-    bool shared;
+    std::int64_t sets;      // 0: one without an axis of its own
+    bool all_maps = false;  // rows are not given
   };
-  for (const Sizes& s : {Sizes{{1, 1, 1}, {0}, 7, false}, Sizes{{3, 5, 4}, {2, 0, 2}, 31, false},
-                         Sizes{{2, 3, 6, 9}, {5, 1, 3, 1}, 33, true}, Sizes{{2, 7, 3}, {1}, 1, true},
-                         Sizes{{4, 8, 16}, {3, 3, 0, 1, 3}, 32, false}}) {
+  for (const Sizes& s :
+       {Sizes{{1, 1, 1}, {0}, 7, 1}, Sizes{{3, 5, 4}, {2, 0, 2}, 31, 3}, Sizes{{2, 3, 6, 9}, {5, 1, 3, 1}, 33, 0},
+        Sizes{{2, 7, 3}, {1}, 1, 0}, Sizes{{4, 8, 16}, {3, 3, 0, 1, 3}, 32, 5},
+        Sizes{{2, 3, 4, 7}, {0, 1, 2, 3, 4, 5}, 9, 2, true}, Sizes{{3, 6, 5}, {2, 1, 1, 0, 2, 2}, 20, 3}}) {
     const auto count = static_cast<std::int64_t>(s.rows.size());
-    const Tensor points = some_points(s.shared ? Shape{s.points, 2} : Shape{count, s.points, 2});
-    const Tensor rows = ids(s.rows);
-    list.add({.label = concat_text(s.maps, " rows ", count, " points ", s.points, s.shared ? " shared" : ""),
+    const Tensor points = some_points(s.sets == 0 ? Shape{s.points, 2} : Shape{s.sets, s.points, 2});
+    const Tensor rows = ids(s.rows), given = s.all_maps ? Tensor{} : rows;
+    list.add({.label = concat_text(s.maps, " rows ", count, " points ", s.points, " sets ", s.sets),
               .inputs = {normal("maps", s.maps)},
               .run =
                   [=](Vars v) {
                     const Device device = v[0].value().device();
-                    return Outs{point_sample(v[0], rows.to(device), points.to(device))};
+                    return Outs{point_sample(v[0], given.to(device), points.to(device))};
                   },
               .reference = [=](Refs t) { return std::vector{sample_loops(t[0], rows, points)}; },
               .f32_tolerance = 2e-6,
@@ -197,21 +201,24 @@ TEST_CASE("label masks are sampled as the 0/1 maps would be, fractions near bord
     labels.mutable_data<std::int64_t>()[i] = draw == 4 ? 255 : draw;
     bytes.mutable_data<std::uint8_t>()[i] = static_cast<std::uint8_t>(draw == 4 ? 255 : draw);
   }
-  const Tensor points = some_points({50, 2});
+  const Tensor points = some_points({50, 2}), more = random_uniform(RandomKey(6), {50, 2}, 0, 1);
+  const Tensor both = ops::concat({points.view({1, 50, 2}), more.view({1, 50, 2})}, 0);
   Tensor all_classes = ids({3, 0, 2, 1});
   for (const Tensor& map : {labels, bytes}) {
+    const Tensor all = ops::sample_label_classes(map, all_classes, both, DType::f64);
+    CHECK(all.shape() == Shape{2, classes, 50});
     for (std::int64_t n = 0; n < 2; ++n) {
-      const Tensor all = ops::sample_label_classes(map, n, all_classes, points, DType::f64);
+      const Tensor own = both.rows(n, n + 1);
       for (std::int64_t g = 0; g < classes; ++g) {
         const auto k = static_cast<std::int64_t>(all_classes.at(g));
-        const Tensor one = ops::sample_label_mask(map, ids({n}), ids({k}), points.view({1, 50, 2}), DType::f64);
+        const Tensor one = ops::sample_label_mask(map, ids({n}), ids({k}), own, DType::f64);
         for (std::int64_t p = 0; p < 50; ++p) {
           const auto pixel = [&](std::int64_t y, std::int64_t x) {
             return labels.at((n * h + y) * w + x) == k ? 1.0 : 0.0;
           };
-          const double expected = read_loops(pixel, h, w, points.at(2 * p), points.at(2 * p + 1));
+          const double expected = read_loops(pixel, h, w, own.at(2 * p), own.at(2 * p + 1));
           CHECK(one.at(p) == doctest::Approx(expected).epsilon(1e-12));
-          CHECK(all.at(g * 50 + p) == doctest::Approx(expected).epsilon(1e-12));
+          CHECK(all.at((n * classes + g) * 50 + p) == doctest::Approx(expected).epsilon(1e-12));
         }
       }
     }
@@ -241,13 +248,18 @@ TEST_CASE("point_sample names what does not fit") {
   const Tensor maps = Tensor::zeros({2, 3, 4}, DType::f32);
   CHECK_THROWS_WITH_AS(ops::point_sample(maps, ids({2}), Tensor::zeros({1, 5, 2}, DType::f32)),
                        "[point_sample] rows must be in [0, 2), got 2", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(ops::point_sample(maps, ids({1}), Tensor::zeros({2, 5, 2}, DType::f32)),
-                       "[point_sample] points must be f32 (1, P, 2) or (P, 2), got f32 (2, 5, 2)",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      ops::point_sample(maps, ids({1}), Tensor::zeros({2, 5, 2}, DType::f32)),
+      "[point_sample] points must be f32 (S, P, 2) with S sets for 1 rows, or (P, 2), got f32 (2, 5, 2)",
+      std::invalid_argument);
   CHECK_THROWS_AS(ops::point_sample(maps, ids({1}), Tensor::zeros({5, 2}, DType::f64)), std::invalid_argument);
-  CHECK_THROWS_AS(ops::sample_label_classes(Tensor::zeros({1, 2, 2}, DType::u8), 0, ids({1, 1}),
-                                            Tensor::zeros({5, 2}, DType::f32), DType::f32),
+  CHECK_THROWS_AS(ops::sample_label_classes(Tensor::zeros({1, 2, 2}, DType::u8), ids({1, 1}),
+                                            Tensor::zeros({1, 5, 2}, DType::f32), DType::f32),
                   std::invalid_argument);
+  CHECK_THROWS_AS(ops::sample_label_classes(Tensor::zeros({2, 2, 2}, DType::u8), ids({1}),
+                                            Tensor::zeros({1, 5, 2}, DType::f32), DType::f32),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(ops::point_sample(maps, {}, Tensor::zeros({3, 5, 2}, DType::f32)), std::invalid_argument);
   CHECK(ops::point_sample(maps, ids({}), Tensor::zeros({0, 5, 2}, DType::f32)).shape() == Shape{0, 5});
 }
 
