@@ -1,7 +1,6 @@
 #include "nn/mlp.h"
 
 #include "autograd/ops/elementwise.h"
-#include "autograd/ops/shape.h"
 
 namespace rein::nn {
 namespace {
@@ -24,16 +23,15 @@ Variable Mlp::operator()(const Variable& x, const BlockSite& site) const {
 }
 
 SwiGlu::SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm_eps)
-    : hidden_(hidden), w12_(dim, 2 * hidden, true, small, zero), w3_(hidden, dim, true, small, zero) {
+    : w12_(dim, 2 * hidden, true, small, zero), w3_(hidden, dim, true, small, zero) {
   child("w12", w12_);
   if (norm_eps) child("norm", norm_.emplace(hidden, *norm_eps));
   child("w3", w3_);
 }
 
 Variable SwiGlu::operator()(const Variable& x, const BlockSite& site) const {
-  const std::vector<Variable> halves = split(site.linear(LinearSite::fc1, x, w12_(x)), -1, {hidden_, hidden_});
-  Variable h = mul(silu(halves[0]), halves[1]);
-  if (norm_) h = (*norm_)(h);
+  Variable h = swiglu(site.linear(LinearSite::fc1, x, w12_(x)), norm_.has_value());  // the norm takes f32
+  if (norm_) h = (*norm_)(h, x.dtype() == DType::bf16);
   return site.linear(LinearSite::fc2, h, w3_(h));
 }
 

@@ -32,9 +32,9 @@ class SwiGlu final : public Module {
  public:
   SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm_eps = {});
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;
+  bool takes_bf16() const { return w12_.takes_bf16(); }  // as Mlp's
 
  private:
-  std::int64_t hidden_;
   Linear w12_;
   std::optional<LayerNorm> norm_;
   Linear w3_;

@@ -20,6 +20,8 @@ Variable gelu_tanh(const Variable& x);  // approximate="tanh"
 Variable silu(const Variable& x);       // x sigmoid(x)
 Variable sigmoid(const Variable& x);
 Variable quick_gelu(const Variable& x);  // x sigmoid(1.702 x), CLIP only
+// silu(a) * b of x = [a; b], (..., 2 C) -> (..., C); to_f32: in f32 where x is bf16. tensor/ops/swiglu.h.
+Variable swiglu(const Variable& x, bool to_f32 = false);
 
 // x + gamma * y, gamma (C) or null (then 1): the residual with LayerScale of a ViT block.
 Variable residual(const Variable& x, const Variable& y, const Variable& gamma = {});

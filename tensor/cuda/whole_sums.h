@@ -37,9 +37,10 @@ __device__ inline double unit_of(double top, int count_log2) {
   return scalbn(1.0, exponent < 1000 ? exponent : 1000);
 }
 
+// |product| <= top, so |product * unit| < 2^61 and needs no check; where top is not finite, whatever is added here
+// becomes NaN in from_whole_kernel.
 __device__ inline void add_whole(Whole* sum, double product, double unit) {
-  const double units = product * unit;
-  if (units == units && fabs(units) < 9e18) atomicAdd(sum, static_cast<Whole>(llrint(units)));
+  atomicAdd(sum, static_cast<Whole>(llrint(product * unit)));
 }
 
 // values[i] = sums[i] in T; NaN everywhere when a product was not finite.
@@ -52,12 +53,24 @@ __global__ void from_whole_kernel(const Whole* sums, const Whole* top, int count
   }
 }
 
+// *top = the largest of it and `size` (not negative, or NaN) of all threads, in blocks of whole warps; once in a
+// kernel. One atomic per block, as those at one address wait for each other.
+__device__ inline void raise_top(Whole* top, double size) {
+  __shared__ Whole most_of_warp[warp_size];  // a block has at most so many
+  Whole most = warp_max(bits_of(size));
+  if (threadIdx.x % warp_size == 0) most_of_warp[threadIdx.x / warp_size] = most;
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  for (unsigned w = 1; w < blockDim.x / warp_size; ++w) most = most_of_warp[w] > most ? most_of_warp[w] : most;
+  atomicMax(top, most);
+}
+
 // top = the largest |value|; *top is 0 before.
 template <class T>
 __global__ void largest_kernel(const T* values, std::int64_t count, Whole* top) {
   double most = 0;
   for (std::int64_t i = global_thread(); i < count; i += global_threads()) most = larger(most, values[i]);
-  if (most != 0) atomicMax(top, bits_of(fabs(most)));
+  raise_top(top, fabs(most));
 }
 
 inline int log2_above(std::int64_t count) {  // the least e >= 1 with 2^e > count

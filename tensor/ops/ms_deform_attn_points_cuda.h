@@ -21,8 +21,8 @@ inline DeformLevels deform_levels(const DeformLevel* level, std::int64_t levels,
   return all;
 }
 
-// The four pixels around a point. Corner k: x0 + (k & 1), y0 + (k >> 1). `pixel` of a corner outside of the map is some
-// pixel inside, so that reading it is harmless.
+// The four pixels around a point. Corner k: x0 + (k & 1), y0 + (k >> 1). Those that are not inside of the map are not
+// to be read.
 template <class T>
 struct DeformCell {
   T fx, fy;
@@ -35,27 +35,25 @@ struct DeformCell {
   }
 };
 
-// False: all four corners are outside. A NaN coordinate is a cell with NaN fractions.
+// False: all four corners are outside. A NaN coordinate is a cell with NaN fractions. Coordinates fit 32 bits, where
+// arithmetic costs half as much: a level has at most 2^24 rows and columns.
 template <class T>
 __device__ inline bool find_cell(const T* location, const DeformLevel& level, DeformCell<T>& cell) {
-  const T width = static_cast<T>(level.width), height = static_cast<T>(level.height);
+  const int columns = static_cast<int>(level.width), rows = static_cast<int>(level.height);
+  const T width = static_cast<T>(columns), height = static_cast<T>(rows);
   const T x = location[0] * width - T(0.5), y = location[1] * height - T(0.5);
-  std::int64_t x0 = 0, y0 = 0;
+  int x0 = 0, y0 = 0;
   if (x > T(-1) && x < width && y > T(-1) && y < height) {
-    const T left = floor(x), top = floor(y);
-    x0 = static_cast<std::int64_t>(left), y0 = static_cast<std::int64_t>(top);
-    cell.fx = x - left, cell.fy = y - top;
+    x0 = static_cast<int>(floor(x)), y0 = static_cast<int>(floor(y));
+    cell.fx = x - static_cast<T>(x0), cell.fy = y - static_cast<T>(y0);
   } else if (x == x && y == y) {
     return false;
   } else {
     cell.fx = cell.fy = (x - x) + (y - y);  // NaN
   }
-  const bool left = x0 >= 0, right = x0 + 1 < level.width, top = y0 >= 0, bottom = y0 + 1 < level.height;
-  const std::int64_t xl = left ? x0 : 0, xr = right ? x0 + 1 : x0;
-  const std::int64_t top_row = level.first + (top ? y0 : 0) * level.width;
-  const std::int64_t bottom_row = level.first + (bottom ? y0 + 1 : y0) * level.width;
-  cell.pixel[0] = top_row + xl, cell.pixel[1] = top_row + xr;
-  cell.pixel[2] = bottom_row + xl, cell.pixel[3] = bottom_row + xr;
+  cell.pixel[0] = level.first + std::int64_t{y0} * columns + x0, cell.pixel[1] = cell.pixel[0] + 1;
+  cell.pixel[2] = cell.pixel[0] + columns, cell.pixel[3] = cell.pixel[2] + 1;
+  const bool left = x0 >= 0, right = x0 + 1 < columns, top = y0 >= 0, bottom = y0 + 1 < rows;
   cell.inside[0] = top && left, cell.inside[1] = top && right;
   cell.inside[2] = bottom && left, cell.inside[3] = bottom && right;
   return true;

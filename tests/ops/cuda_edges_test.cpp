@@ -2,6 +2,7 @@
 // forced variants, numbers far from one.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -10,6 +11,7 @@
 #include "tensor/ops/cast.h"
 #include "tensor/ops/conv2d.h"
 #include "tensor/ops/ms_deform_attn.h"
+#include "tensor/ops/point_sample.h"
 #include "tensor/ops/resize.h"
 #include "tensor/ops/window_sum.h"
 #include "tests/harness/case.h"
@@ -112,19 +114,26 @@ TEST_CASE("attention on a device in bf16: keys that do not exist count nothing w
   CHECK(finite == grad.count());
 }
 
+// A copy on the device that starts `shift` elements after an aligned address.
+Tensor shifted(const Tensor& t, std::int64_t shift) {
+  Tensor copy = Tensor::empty({t.count() + shift}, t.dtype(), device).rows(shift, t.count() + shift).view(t.shape());
+  copy.copy_from(t);
+  return copy;
+}
+
 struct Deform {
   std::vector<ops::LevelShape> levels{{5, 7}, {3, 2}};
   Tensor value, locations, weights, grad;
-  explicit Deform(std::int64_t queries, DType dtype, double scale = 1)
-      : value(random("value", {2, 41, 6}, dtype)),
+  explicit Deform(std::int64_t queries, DType dtype, double scale = 1, std::int64_t width = 2)
+      : value(random("value", {2, 41, 3 * width}, dtype)),
         locations(random_uniform(RandomKey(4), {2, queries, 3, 2, 3, 2}, -0.2, 1.2, dtype)),
         weights(random("weights", {2, queries, 3, 2, 3}, dtype)),
-        grad(random_normal(RandomKey(5), {2, queries, 6}, 0, scale, dtype)) {}
-  std::vector<Tensor> run(Device on) const {
-    const auto grads =
-        ops::ms_deform_attn_backward(grad.to(on), value.to(on), levels, locations.to(on), weights.to(on));
-    return {ops::ms_deform_attn(value.to(on), levels, locations.to(on), weights.to(on)), grads.value, grads.locations,
-            grads.weights};
+        grad(random_normal(RandomKey(5), {2, queries, 3 * width}, 0, scale, dtype)) {}
+  std::vector<Tensor> run(Device on, std::int64_t shift = 0) const {
+    const auto moved = [&](const Tensor& t) { return shift == 0 ? t.to(on) : shifted(t, shift); };
+    const Tensor v = moved(value), l = moved(locations), w = moved(weights);
+    const auto grads = ops::ms_deform_attn_backward(moved(grad), v, levels, l, w);
+    return {ops::ms_deform_attn(v, levels, l, w), grads.value, grads.locations, grads.weights};
   }
 };
 
@@ -142,11 +151,73 @@ TEST_CASE("ms_deform_attn on a device: gradients of any size, no queries, both w
   check_equal(got, Deform(40, DType::f64).run({}), 1e-12);
 }
 
+TEST_CASE("ms_deform_attn on a device: heads of all widths, at aligned addresses and others") {
+  for (const std::int64_t width : {1, 6, 8, 16, 31, 32, 33, 64, 96, 128, 160}) {
+    CAPTURE(width);
+    const Deform d(9, DType::f64, 1, width), f(9, DType::f32, 1, width);
+    const auto aligned = d.run(device);
+    check_equal(aligned, d.run({}), 1e-12);
+    check_equal(f.run(device), f.run({}), 2e-6);
+    for (const std::int64_t shift : {1, 2}) {
+      CAPTURE(shift);
+      const auto other = d.run(device, shift);
+      check_equal(other, d.run({}), 1e-12);
+      CHECK(other[1].to_doubles() == aligned[1].to_doubles());  // sums of whole numbers, whoever adds them
+      check_equal(f.run(device, shift), f.run({}), 2e-6);
+    }
+  }
+}
+
+TEST_CASE("ms_deform_attn on a device: the largest product counts in whichever block, warp and lane it stands") {
+  for (const std::int64_t owner : {0, 3, 4, 15, 16, 131, 299}) {  // of 300; a block has 16, a warp 4
+    CAPTURE(owner);
+    Deform d(50, DType::f64), e(50, DType::f64);
+    d.grad.mutable_data<double>()[owner * 2 + owner % 2] = 1e12;
+    e.weights.mutable_data<double>()[owner * 6 + owner % 6] = 1e12;
+    check_equal({d.run(device)[1]}, {d.run({})[1]}, 1e-12);
+    check_equal({e.run(device)[1]}, {e.run({})[1]}, 1e-12);
+  }
+}
+
+TEST_CASE("point_sample on a device: the largest gradient counts in whichever block, warp and lane it stands") {
+  const Tensor rows = Tensor::from(std::vector<std::int64_t>{1, 0}, {2});
+  const Tensor points = random_uniform(RandomKey(6), {2, 9000, 2}, 0.1, 0.9, DType::f32);
+  const auto run = [&](const Tensor& grad, Device on) {
+    return std::vector{ops::point_sample_backward(grad.to(on), rows.to(on), points.to(on), {2, 5, 7})};
+  };
+  for (const std::int64_t place : {0, 31, 32, 255, 256, 16383, 16384, 17999}) {  // of 18000; a sweep takes 16384
+    CAPTURE(place);
+    Tensor grad = random("grad", {2, 9000});
+    grad.mutable_data<double>()[place] = -1e12;
+    check_equal(run(grad, device), run(grad, {}), 1e-12);
+  }
+}
+
 TEST_CASE("ms_deform_attn on a device: what is not finite is never lost") {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    Deform d(4, DType::f64);
-    d.grad.mutable_data<double>()[5] = bad;
-    CHECK(std::isnan(d.run(device)[1].at(0)));
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  const auto check_lost = [](const Deform& d) {
+    const auto value = d.run(device)[1].to_doubles();
+    CHECK(std::ranges::all_of(value, [](double v) { return std::isnan(v); }));
+  };
+  for (const std::int64_t width : {2, 32}) {
+    for (const double bad : {nan, infinity, -infinity}) {
+      CAPTURE(width);
+      CAPTURE(bad);
+      Deform d(40, DType::f64, 1, width), e(40, DType::f64, 1, width);
+      d.grad.mutable_data<double>()[d.grad.count() - 1] = bad;
+      e.weights.mutable_data<double>()[e.weights.count() - 2] = bad;
+      check_lost(d);
+      check_lost(e);
+      e.grad.fill(0);  // infinity times zero
+      check_lost(e);
+    }
+    for (const int coordinate : {0, 1}) {
+      Deform d(40, DType::f64, 1, width);
+      d.locations.mutable_data<double>()[40 + coordinate] = nan;
+      check_lost(d);
+      d.locations.mutable_data<double>()[40 + coordinate] = infinity;  // outside of the map: adds nothing
+      check_equal({d.run(device)[1]}, {d.run({})[1]}, 1e-12);
+    }
   }
 }
 

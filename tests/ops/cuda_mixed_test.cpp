@@ -177,6 +177,11 @@ TEST_CASE("between bf16 products on a device: casts, sums, norms, residuals, act
     for (const auto& f : {relu, gelu, gelu_tanh, silu, sigmoid, quick_gelu})
       check_mixed({z}, [&](Vs v) { return f(v[0]); });
   }
+  for (const std::int64_t cols : {1, 2, 5, 6, 8, 24}) {
+    CAPTURE(cols);
+    const Tensor packed = numbers(10, {2, 3, 2 * cols}, DType::bf16);
+    for (const bool to_f32 : {false, true}) check_mixed({packed}, [=](Vs v) { return swiglu(v[0], to_f32); });
+  }
   const Tensor angles = random_uniform(RandomKey(9), {4, 3}, 0, 6);
   Tensor cosines = Tensor::empty_like(angles), sines = Tensor::empty_like(angles);
   for (std::int64_t i = 0; i < angles.count(); ++i) {
