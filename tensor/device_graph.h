@@ -7,8 +7,9 @@
 // arguments (addresses, learning rates, keys of random numbers) into the graph of the call before, as long as it has
 // the same kernels in the same order; otherwise the graph is made anew. So the work may depend on anything on the host.
 // It must not wait for the device, nor read what it computes: that is an error. On the CPU `work` simply runs. Tables
-// that ops keep (of resizes, sine positions, rounded biases) are filled by what is recorded when they are first needed:
-// run the work once before, and do not go on with a device whose recorded work has thrown.
+// that ops and modules keep (of resizes, sine positions, reference points, rounded biases) are filled by what is
+// recorded when they are first needed: run the work once before, and do not go on with a device whose recorded work has
+// thrown.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tensor/device_info.h"
+#include "tensor/parallel.h"
 
 namespace rein::train {
 namespace {
@@ -10,7 +11,11 @@ namespace {
 Tensor to_f32(const Tensor& t) {
   if (!t || t.dtype() != DType::f64) return t;
   Tensor out = Tensor::empty(t.shape(), DType::f32);
-  for (std::int64_t i = 0; i < t.count(); ++i) out.mutable_data<float>()[i] = static_cast<float>(t.data<double>()[i]);
+  const double* from = t.data<double>();
+  float* to = out.mutable_data<float>();
+  parallel_ranges(t.count(), elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(from[i]);
+  });
   return out;
 }
 

@@ -1,5 +1,6 @@
 // rein bench: ops at real shapes and whole steps, each beside what the machine can do.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -94,6 +95,16 @@ int run_levels(const OpOptions& options, const Globals& globals) {
   return 0;
 }
 
+// Modules have gradient checks alone: their speed is a step's.
+std::vector<std::string> benched_ops() {
+  std::vector<std::string> names = testing::registered_ops();
+  std::erase_if(names, [](const std::string& name) {
+    return std::ranges::none_of(testing::cases_of(name),
+                                [](const testing::OpCase& c) { return c.level == "op" || c.bench_only; });
+  });
+  return names;
+}
+
 int run_ops(const OpOptions& options, const Globals& globals) {
   if (options.levels) return run_levels(options, globals);
   const Device device = parse_device(options.device);
@@ -103,7 +114,7 @@ int run_ops(const OpOptions& options, const Globals& globals) {
   if (!globals.json)
     std::printf("%-16s %-34s %11s %9s %6s %9s %6s %11s%s\n", "op", "case", "forward ms", "GFLOP/s", "peak", "GB/s",
                 "copy", "backward ms", before.empty() ? "" : "   was/now");
-  for (const std::string& op : options.names.empty() ? testing::registered_ops() : options.names) {
+  for (const std::string& op : options.names.empty() ? benched_ops() : options.names) {
     bench_op(op, options.seconds, device, [&](const BenchOp& b) {
       const double gflops = b.flops / b.forward.median / 1e9, gbytes = b.bytes / b.forward.median / 1e9;
       if (globals.json) {
@@ -111,6 +122,7 @@ int run_ops(const OpOptions& options, const Globals& globals) {
             {"op", b.op},       {"case", b.label},  {"forward_s", b.forward.median}, {"backward_s", b.backward.median},
             {"gflops", gflops}, {"gbytes", gbytes}, {"peak_share", gflops / peak},   {"copy_share", gbytes / copy}};
         std::printf("%s\n", line.dump().c_str());
+        std::fflush(stdout);  // a run that is stopped has said what it had
         return;
       }
       std::printf("%-16s %-34s %11.3f %9.1f %5.0f%% %9.1f %5.0f%% %11.3f", b.op.c_str(), b.label.c_str(),
@@ -158,7 +170,11 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
     if (options.device.is_cuda()) {
       line["flowing_step_s"] = b.flowing;
       line["graph_step_s"] = b.graph;
+      line["giving_s"] = b.giving;
+      line["giving_graph_s"] = b.giving_graph;
       line["waits_per_step"] = b.waits;
+      line["launches"] = b.launches;
+      line["reserved_bytes"] = b.reserved_bytes;
       line["graphs_made"] = b.graphs;
     }
     std::printf("%s\n", line.dump().c_str());
@@ -174,7 +190,13 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
               b.step.slowest, b.step.runs);
   std::printf("    forward         %8.3f s\n    backward        %8.3f s\n    update          %8.3f s\n", b.forward,
               b.backward, b.update);
-  if (options.device.is_cuda()) std::printf("  without waiting   %8.3f s   (as graphs %.3f s)\n", b.flowing, b.graph);
+  if (options.device.is_cuda()) {
+    std::uint64_t kernels = 0;
+    for (const auto& [name, count] : b.launches) kernels += count;
+    std::printf("  without waiting   %8.3f s   (as graphs %.3f s)\n", b.flowing, b.graph);
+    std::printf("    given in        %8.3f s   (as graphs %.3f s), %llu kernels\n", b.giving, b.giving_graph,
+                static_cast<unsigned long long>(kernels));
+  }
   std::printf("  backbone forward  %8.3f s   (and backward %.3f s)\n  inference         %8.3f s\n",
               b.backbone_forward.median, b.backbone_forward_backward.median, b.inference.median);
   std::printf("  peak above idle   %8.0f MiB (tensors %.0f MiB, kept for backward %.0f MiB)\n", b.peak_bytes / mib,
@@ -191,7 +213,7 @@ void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
   bench->require_subcommand(1);
   auto op = std::make_shared<OpOptions>();
   CLI::App* ops = bench->add_subcommand("op", "Ops at real shapes beside the measured peaks");
-  ops->add_option("names", op->names, "Ops (default: all)");
+  ops->add_option("names", op->names, "Ops, or modules (default: all ops)");
   ops->add_option("--compare", op->compare, "JSON lines of an earlier run");
   ops->add_option("--device", op->device, "cpu, cuda or cuda:N (default: cpu)");
   ops->add_option("--seconds", op->seconds, "Least time per case");

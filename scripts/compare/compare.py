@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 LINES = {"forward": "backbone + Rein, forward", "forward_backward": "backbone + Rein, forward + backward",
-         "step": "Mask2Former step"}
+         "step": "Mask2Former step, one after another", "step_graph": "… as CUDA graphs",
+         "step_alone": "… one by one, waited for"}
 GOALS = {"forward": 1.0, "forward_backward": 1.0, "step": 1.5}  # rein at least so many times as fast
 
 
@@ -25,11 +26,13 @@ def rein_side(args):
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
     bench = json.loads(done.stdout.strip().splitlines()[-1])
-    peak = bench["tensor_peak_bytes"]
-    return {"side": "rein", "bench": bench, "variants": {"rein": {
-        "forward": {"seconds": bench["backbone_forward_s"]},
-        "forward_backward": {"seconds": bench["backbone_forward_backward_s"]},
-        "step": {"seconds": bench["step_s"], "peak_bytes": peak}}}}
+    # step_s has waits between its parts; steps that flow are what training does, and what the ratio is about.
+    seconds = {"forward": bench["backbone_forward_s"], "forward_backward": bench["backbone_forward_backward_s"],
+               "step": bench.get("flowing_step_s") or bench["step_s"], "step_graph": bench.get("graph_step_s"),
+               "step_alone": bench["step_s"]}
+    lines = {line: {"seconds": s} for line, s in seconds.items() if s}
+    lines["step"]["peak_bytes"] = bench["tensor_peak_bytes"]
+    return {"side": "rein", "bench": bench, "variants": {"rein": lines}}
 
 
 class PyTorchSide:
@@ -67,6 +70,50 @@ def medians(rounds):
                       for line, all_of in lines.items()} for variant, lines in table.items()}
 
 
+def result_of(rounds, args):
+    """All that is known so far; a side that has not answered yet is absent."""
+    theirs = next((r for r in rounds if r["side"] == "pytorch"), {})
+    table = medians(rounds)
+    result = {"vit": args.vit, "size": args.size, "batch": args.batch, "device": theirs.get("device", args.device),
+              "torch": theirs.get("torch"), "mask2former": theirs.get("mask2former"),
+              "bf16_peak_flops": theirs.get("bf16_peak_flops"), "medians": table, "ratios": {}, "rounds": rounds}
+    ours = table.get("rein", {})
+    for line in LINES:
+        best = min((lines[line]["seconds"] for name, lines in table.items() if name != "rein" and line in lines),
+                   default=None)
+        result["ratios"][line] = best / ours[line]["seconds"] if best and line in ours else None
+    if theirs and ours:
+        result["rein_forward_flops_per_s"] = theirs["forward_flops"] / ours["forward"]["seconds"]
+    return result
+
+
+def write(result, path):
+    """Whole or not at all: a reader, or a run that is killed, never meets half of it."""
+    new = pathlib.Path(f"{path}.new")
+    new.write_text(json.dumps(result) + "\n")
+    new.replace(path)
+
+
+def show(result):
+    table = result["medians"]
+    print(f"ViT-{result['vit']}, batch {result['batch']}, {result['size']} x {result['size']}, {result['device']}, "
+          f"torch {result['torch']}; rounds: {len(result['rounds']) // 2}")
+    print(f"{'ms':38}" + "".join(f"{name:>12}" for name in table) + f"{'ratio':>9}{'goal':>6}")
+    for line, text in LINES.items():
+        cells = "".join(f"{1e3 * lines[line]['seconds']:12.2f}" if line in lines else f"{'-':>12}"
+                        for lines in table.values())
+        ratio, goal = result["ratios"][line], GOALS.get(line)
+        print(f"{text:38}{cells}" + (f"{ratio:9.2f}" if ratio else f"{'-':>9}") + (f"{goal:6.1f}" if goal else ""))
+    peaks = [lines.get("step", {}).get("peak_bytes") for lines in table.values()]
+    print(f"{'peak of the step, GB':38}" + "".join(f"{p / 1e9:12.2f}" if p else f"{'-':>12}" for p in peaks))
+    rate, peak = result["rein_forward_flops_per_s"], result["bf16_peak_flops"]
+    share = f", {100 * rate / peak:.0f} % of {peak / 1e12:.0f}" if peak else ""
+    print(f"rein's forward: {rate / 1e12:.3g} TFLOP/s{share}")
+    if result["mask2former"] != "ok":
+        print(f"PyTorch's Mask2Former step could not be measured: {result['mask2former']}")
+    print(flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rein", required=True, help="the program")
@@ -84,36 +131,11 @@ def main():
     pytorch = PyTorchSide(args)
     rounds = []
     for _ in range(args.rounds):
-        rounds += [pytorch.measure(), rein_side(args)]
+        for measure in (pytorch.measure, lambda: rein_side(args)):
+            rounds.append(measure())
+            write(result_of(rounds, args), args.out)
+        show(result_of(rounds, args))
     pytorch.close()
-
-    table, theirs = medians(rounds), rounds[0]
-    names = args.variants.split(",")
-    peak = theirs.get("bf16_peak_flops")
-    result = {"vit": args.vit, "size": args.size, "batch": args.batch, "device": theirs.get("device", args.device),
-              "torch": theirs["torch"], "mask2former": theirs["mask2former"], "bf16_peak_flops": peak,
-              "medians": table, "ratios": {}, "rounds": rounds}
-    print(f"ViT-{args.vit}, batch {args.batch}, {args.size} x {args.size}, {result['device']}, torch {theirs['torch']}")
-    print(f"{'ms':38}" + "".join(f"{n:>12}" for n in [*names, "rein"]) + f"{'ratio':>9}{'goal':>6}")
-    for line, text in LINES.items():
-        best = min((table[n][line]["seconds"] for n in names if line in table[n]), default=None)
-        ours = table["rein"][line]["seconds"]
-        cells = "".join(f"{1e3 * table[n][line]['seconds']:12.2f}" if line in table[n] else f"{'-':>12}"
-                        for n in [*names, "rein"])
-        ratio = best / ours if best else None
-        result["ratios"][line] = ratio
-        print(f"{text:38}{cells}" + (f"{ratio:9.2f}" if ratio else f"{'-':>9}") + f"{GOALS[line]:6.1f}")
-    if table["rein"]["step"]["peak_bytes"]:
-        peaks = [table[n].get("step", {}).get("peak_bytes") for n in [*names, "rein"]]
-        cells = "".join(f"{p / 1e9:12.2f}" if p else f"{'-':>12}" for p in peaks)
-        print(f"{'peak of the step, GB':38}{cells}")
-    flops = theirs["forward_flops"]
-    share = f", {100 * flops / table['rein']['forward']['seconds'] / peak:.0f} % of {peak / 1e12:.0f}" if peak else ""
-    result["rein_forward_flops_per_s"] = flops / table["rein"]["forward"]["seconds"]
-    print(f"rein's forward: {result['rein_forward_flops_per_s'] / 1e12:.3g} TFLOP/s{share}")
-    if theirs["mask2former"] != "ok":
-        print(f"PyTorch's Mask2Former step could not be measured: {theirs['mask2former']}")
-    pathlib.Path(args.out).write_text(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

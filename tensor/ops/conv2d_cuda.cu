@@ -20,11 +20,12 @@ using namespace rein::cuda;
 constexpr int threads = 128;
 // 160 MiB hold a fourth of 3 x 3 patches of 256 channels of four maps of 128 x 128: parts that fill the GPU twice.
 constexpr std::int64_t patch_mebibytes = 160;
-#ifdef __CUDACC__
-constexpr std::int64_t patch_bytes = patch_mebibytes << 20;
-#else  // so that the tests see several parts
-const std::int64_t patch_bytes = emulated::runs_kernels() ? std::int64_t{16} << 10 : patch_mebibytes << 20;
+std::int64_t patch_bytes() {
+#ifndef __CUDACC__
+  if (emulated::runs_kernels()) return std::int64_t{16} << 10;  // so that the tests see several parts
 #endif
+  return patch_mebibytes << 20;
+}
 
 // Windows on a (batch, height, width, channels) map: window (n, i, j) has its tap (ky, kx) at row
 // i stride + ky - pad_y and column j stride + kx - pad_x; taps outside are zeros.
@@ -75,7 +76,7 @@ void gather(const Windows<T>& w, std::int64_t first, std::int64_t count, T* patc
 template <class T, class F>
 void for_patches(const Windows<T>& w, std::int64_t windows, const F& body) {
   const std::int64_t bytes = w.depth() * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t fit = bytes == 0 ? windows : patch_bytes / bytes, most = fit > 1 ? fit : 1;
+  const std::int64_t fit = bytes == 0 ? windows : patch_bytes() / bytes, most = fit > 1 ? fit : 1;
   // Parts of one size, in whole tiles of a product.
   const std::int64_t parts = (windows + most - 1) / most, even = parts == 0 ? 0 : (windows + parts - 1) / parts;
   const std::int64_t part = even >= 256 && (even + 127) / 128 * 128 <= most ? (even + 127) / 128 * 128 : even;

@@ -1,8 +1,8 @@
-// Who owns what: a warp owns a row (4 warps to a block). In f32, rows of up to 1536 numbers in whole accesses of 16
-// bytes come into the warp's registers once, all loads under way together; every other row is walked over in steps of
-// 32 columns, again for each sum. Sums are shared by exchanges, so no shared memory is needed, and the variance is
-// centred. Gradients of weight and bias are sums over rows: a thread owns a column in a chunk of rows, then the chunks
-// are added in a fixed order. The same bits every time.
+// Who owns what: a warp owns a row (4 warps to a block). In f32, rows of up to 1536 numbers, four at a time where
+// they are aligned, come into the warp's registers once, all loads under way together; every other row is walked over
+// in steps of 32 columns, again for each sum. Sums are shared by exchanges, so no shared memory is needed, and the
+// variance is centred. Gradients of weight and bias are sums over rows: a thread owns a column in a chunk of rows, then
+// the chunks are added in a fixed order. The same bits every time.
 #include "tensor/ops/layer_norm_cuda.h"
 
 #include "tensor/cuda/add_lines.h"

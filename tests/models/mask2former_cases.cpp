@@ -11,7 +11,7 @@ using namespace rein;
 using namespace rein::testing;
 
 // About a third of the keys blocked; query 0 of image 0 sees only key 1; `closed`: query 1 of image 0 sees none.
-Tensor some_mask(const Shape& shape, bool closed) {
+Tensor some_mask(const Shape& shape, bool closed, Device device) {
   Tensor mask = Tensor::empty(shape, DType::u8);
   std::uint8_t* m = mask.mutable_data<std::uint8_t>();
   const std::int64_t keys = shape[-1];
@@ -21,7 +21,7 @@ Tensor some_mask(const Shape& shape, bool closed) {
     if (row == 0) m[i] = key != std::min<std::int64_t>(1, keys - 1);
     if (row == 1 && closed) m[i] = 1;
   }
-  return mask;
+  return mask.to(device);
 }
 
 const Cases attention_cases(
@@ -33,7 +33,8 @@ const Cases attention_cases(
                    .module = module,
                    .inputs = {normal("q", {2, 4, 12}), normal("k", {2, 6, 12}), normal("v", {2, 6, 12})},
                    .forward = [module, masked](Vars v) {
-                     return Outs{(*module)(v[0], v[1], v[2], masked ? some_mask({2, 4, 6}, false) : Tensor{})};
+                     return Outs{(*module)(v[0], v[1], v[2],
+                                           masked ? some_mask({2, 4, 6}, false, v[0].value().device()) : Tensor{})};
                    }});
       }
     },
@@ -51,8 +52,8 @@ const Cases decoder_cases(
                               normal("value0", {2, 3, 12}), normal("key1", {2, 8, 12}), normal("value1", {2, 8, 12})},
                    .forward =
                        [decoder, recompute](Vars v) {
-                         const auto mask = [](std::int64_t layer, const Variable&) {
-                           return some_mask({2, 4, layer % 2 == 0 ? 3 : 8}, false);
+                         const auto mask = [](std::int64_t layer, const Variable& x) {
+                           return some_mask({2, 4, layer % 2 == 0 ? 3 : 8}, false, x.value().device());
                          };
                          return (*decoder)(v[0], v[1], {{v[2], v[3]}, {v[4], v[5]}}, mask, recompute);
                        },
@@ -71,7 +72,9 @@ const Cases head_cases(
         o.in_channels = 5;
         o.rein_queries = rein;
         auto head = std::make_shared<models::Mask2Former>(o);
-        head->decide({.attention_mask = [](std::int64_t, const Tensor& own) { return some_mask(own.shape(), true); }});
+        head->decide({.attention_mask = [](std::int64_t, const Tensor& own) {
+          return some_mask(own.shape(), true, own.device());
+        }});
         const Tensor labels = random_labels({2, 12, 16}, o.classes, 9);
         ModuleCase c{.label = rein ? "Rein's queries, losses" : "query tables, losses",
                      .module = head,

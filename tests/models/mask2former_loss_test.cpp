@@ -85,7 +85,8 @@ const Cases cases(
                 .inputs = {normal("cls", {2, 5, 5}), normal("masks", {2, 5, 6, 10}, 0, 2)},
                 .run =
                     [=](Vars v) {
-                      const auto loss = mask2former_loss({v[0], v[1]}, targets, o, {}, RandomKey(3), 0, 2, forced);
+                      const MaskTargets there{targets.labels.to(v[0].value().device()), targets.classes};
+                      const auto loss = mask2former_loss({v[0], v[1]}, there, o, {}, RandomKey(3), 0, 2, forced);
                       return Outs{loss.cls, loss.mask, loss.dice};
                     },
                 .f32_tolerance = 2e-6,

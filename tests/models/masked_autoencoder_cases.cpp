@@ -43,7 +43,13 @@ const Cases cases(
             {.label = all ? "two of six patches seen, all predicted" : "two of six patches seen, the others predicted",
              .module = model,
              .inputs = {frozen(normal("image", {2, 4, 6, 3})), frozen(normal("target", {2, 4, 6, 3}))},
-             .forward = [model, mask](Vars v) { return Outs{model->loss(v[0], v[1], mask, {.training = true})}; },
+             .forward =
+                 [model, mask](Vars v) {
+                   const Device device = v[0].value().device();
+                   const models::PatchMask there{mask.visible.to(device), mask.hidden.to(device),
+                                                 mask.places.to(device)};
+                   return Outs{model->loss(v[0], v[1], there, {.training = true})};
+                 },
              // DINOv2's files have one; nothing uses it.
              .without_gradient = [](const std::string& path) { return path == "encoder.mask_token"; }});
       }

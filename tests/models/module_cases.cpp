@@ -148,6 +148,7 @@ const Cases segmentor_cases(
                    .forward =
                        [model, labels](Vars v) {
                          const nn::ForwardContext context{.training = true, .key = RandomKey(5)};
+                         model->move_to(v[0].value().device());  // where its parameters are by now
                          return Outs{model->loss(context, v[0].value(), labels).total};
                        },
                    .without_gradient =

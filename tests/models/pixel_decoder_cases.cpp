@@ -114,6 +114,23 @@ TEST_CASE("the pixel decoder on backbone maps equals that on their pyramid: proj
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(compare(a[i].value(), b[i].value(), 1e-12).ok);
 }
 
+TEST_CASE("a pixel decoder that has seen other sizes gives what a new one gives") {
+  const models::PixelDecoderOptions o = tiny_decoder();
+  models::PixelDecoder used(o);
+  fill_random(used, 5, DType::f64);
+  // As many places in other shapes and batches.
+  for (const auto& [n, h, w] : {std::tuple{2, 4, 6}, std::tuple{2, 6, 4}, std::tuple{1, 6, 4}, std::tuple{2, 2, 12}}) {
+    CAPTURE(h);
+    std::vector<Variable> maps;
+    for (std::size_t i = 0; i < 4; ++i)
+      maps.push_back(constant(random_normal(RandomKey(70 + i), {n, h, w, o.in_channels[i]}, 0, 1, DType::f64)));
+    models::PixelDecoder fresh(o);
+    fill_random(fresh, 5, DType::f64);
+    const Outs a = outputs_of(used(maps)), b = outputs_of(fresh(maps));
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].value().to_doubles() == b[i].value().to_doubles());
+  }
+}
+
 TEST_CASE("recomputing the encoder gives the same gradients, bit for bit") {
   const models::PixelDecoderOptions o = tiny_decoder();
   std::vector<Tensor> first;

@@ -232,18 +232,29 @@ TEST_CASE("sums of gradients in two dtypes on a device: what goes on beside its 
 TEST_CASE("layer_norm on a device: rows in registers at every size, longer ones, and ones that are not aligned") {
   for (const std::int64_t cols : {4, 128, 132, 384, 388, 768, 1024, 1028, 1536, 1540, 1023}) {
     CAPTURE(cols);
-    const Tensor x = numbers(1, {5, cols}), g = numbers(2, {5, cols}), w = numbers(3, {cols}), b = numbers(4, {cols});
-    const Tensor there = numbers(5, {5, cols});
+    // For one size everything begins an element late: rows of four, but not at a multiple of 16 bytes.
+    const std::int64_t late = cols == 388 ? 1 : 0;
+    const auto start = [&](const Tensor& t, const Shape& shape) { return t.rows(late, t.count()).view(shape); };
+    const auto here = [&](std::uint64_t seed, const Shape& shape) {
+      return start(numbers(seed, {shape.rows() * shape.cols() + late}), shape);
+    };
+    const auto on_device = [&](const Tensor& t) {
+      Tensor memory = Tensor::zeros({t.count() + late}, t.dtype());
+      memory.rows(late, memory.count()).copy_from(t.view({t.count()}));
+      return start(memory.to(device), t.shape());
+    };
+    const Tensor x = here(1, {5, cols}), g = here(2, {5, cols}), w = here(3, {cols}), b = here(4, {cols});
+    const Tensor there = here(5, {5, cols});
     const auto expected = ops::layer_norm(wide(x), wide(w), wide(b), 1e-5);
     for (const bool round : {false, true}) {
-      const auto got = ops::layer_norm(x.to(device), w.to(device), b.to(device), 1e-5, round);
+      const auto got = ops::layer_norm(on_device(x), on_device(w), on_device(b), 1e-5, round);
       check_near(got.y, expected.y, round ? half_ulp : f32_sum);
       check_near(got.mean, expected.mean, f32_sum);
       check_near(got.rstd, expected.rstd, f32_sum);
       const Tensor out = round ? ops::cast(g, DType::bf16) : g;
       for (const Tensor& add_to : {Tensor{}, there}) {
-        const auto grads = ops::layer_norm_backward(out.to(device), x.to(device), w.to(device), got.mean, got.rstd, {},
-                                                    add_to ? add_to.to(device) : Tensor{});
+        const auto grads = ops::layer_norm_backward(on_device(out), on_device(x), on_device(w), got.mean, got.rstd, {},
+                                                    add_to ? on_device(add_to) : Tensor{});
         const auto in_f64 =
             ops::layer_norm_backward(wide(out), wide(x), wide(w), expected.mean, expected.rstd, {}, wide(add_to));
         check_near(grads.x, in_f64.x, f32_sum);

@@ -106,15 +106,24 @@ const Cases cases("point_sample", [](CaseList& list) {
             .bytes = 100.0 * 12544 * 20});
 });
 
-// Two sets over the same features: rows of both images, of one, none.
+// Up to three sets over the same features, of which some images have no rows. Images with as many rows in every set are
+// taken together: the first two of three, where it says so.
 const Cases mask_cases("mask_points", [](CaseList& list) {
-  const std::int64_t n = 2, q = 5, c = 7, h = 6, w = 9;
-  const std::vector<std::vector<std::int64_t>> all_rows{{0, 3, 4, 5, 9}, {6, 8}, {2}};
-  const std::int64_t count = 21;
-  std::vector<Tensor> points;
-  for (const auto& rows : all_rows) points.push_back(some_points({static_cast<std::int64_t>(rows.size()), count, 2}));
-  for (const std::size_t sets : {1, 3})
-    list.add({.label = concat_text(sets, " sets"),
+  struct Sets {
+    const char* label;
+    std::size_t sets;
+    std::vector<std::vector<std::int64_t>> rows;
+  };
+  const std::int64_t n = 3, q = 5, c = 7, h = 6, w = 9;
+  for (const Sets& of : {Sets{"1 set, two images together", 1, {{0, 3, 5, 9, 12}, {}, {}}},
+                         Sets{"3 sets, two images together", 3, {{0, 3, 5, 9, 12}, {2, 7}, {11}}},
+                         Sets{"3 sets, all images apart", 3, {{0, 3, 5, 9, 12}, {4, 11, 14}, {7}}}}) {
+    const std::int64_t count = 21;
+    const std::size_t sets = of.sets;
+    const auto all_rows = of.rows;
+    std::vector<Tensor> points;
+    for (const auto& rows : all_rows) points.push_back(some_points({static_cast<std::int64_t>(rows.size()), count, 2}));
+    list.add({.label = of.label,
               .inputs = {normal("features", {n, h, w, c}), normal("e0", {n, q, c}), normal("e1", {n, q, c}),
                          normal("e2", {n, q, c})},
               .run =
@@ -145,6 +154,7 @@ const Cases mask_cases("mask_points", [](CaseList& list) {
               .f32_tolerance = 4e-6,
               .f32_grad_tolerance = 6e-6,
               .why = "pixel coordinates up to 9 are rounded to f32 before their fraction is taken, sums of 54 pixels"});
+  }
 });
 
 TEST_CASE("mask_points: rows each once, ascending; values and points that fit") {
