@@ -1,7 +1,7 @@
 #include "autograd/accumulate.h"
 
 #include "tensor/error.h"
-#include "tensor/ops/elementwise.h"
+#include "tensor/ops/elementwise/elementwise.h"
 
 namespace rein {
 

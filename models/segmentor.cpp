@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "autograd/ops/shape.h"
+#include "autograd/ops/shape/shape.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
 

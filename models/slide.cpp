@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "tensor/error.h"
-#include "tensor/ops/cross_entropy.h"
-#include "tensor/ops/resize.h"
-#include "tensor/ops/window_sum.h"
+#include "tensor/ops/loss/cross_entropy.h"
+#include "tensor/ops/sampling/resize.h"
+#include "tensor/ops/sampling/window_sum.h"
 
 namespace rein::models {
 namespace {

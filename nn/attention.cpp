@@ -1,10 +1,10 @@
 #include "nn/attention.h"
 
-#include "autograd/ops/attention.h"
-#include "autograd/ops/rope.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/attention/attention.h"
+#include "autograd/ops/attention/rope.h"
+#include "autograd/ops/shape/shape.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 
 namespace rein::nn {
 

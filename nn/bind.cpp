@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "tensor/error.h"
-#include "tensor/ops/cast.h"
-#include "tensor/ops/shape_ops.h"
+#include "tensor/ops/elementwise/cast.h"
+#include "tensor/ops/shape/shape_ops.h"
 
 namespace rein::nn {
 namespace {

@@ -63,7 +63,7 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
                 const std::function<bool(const std::string&)>& ignored = {});
 
 // The weights of frozen linear layers, bound in f32, become bf16: half the memory, and products with bf16 operands and
-// f32 sums (tensor/ops/gemm_bf16.h). All else stays as it is. Returns how many numbers were rounded.
+// f32 sums (tensor/ops/matmul/gemm_bf16.h). All else stays as it is. Returns how many numbers were rounded.
 std::int64_t round_frozen_products(Module& root);
 
 // The trained linear layers under `root`: on CUDA their products take bf16 operands from now on; values, gradients and

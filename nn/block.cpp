@@ -1,7 +1,7 @@
 #include "nn/block.h"
 
-#include "autograd/ops/dropout.h"
-#include "autograd/ops/elementwise.h"
+#include "autograd/ops/elementwise/dropout.h"
+#include "autograd/ops/elementwise/elementwise.h"
 #include "tensor/error.h"
 
 namespace rein::nn {

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "autograd/ops/conv.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/conv/conv.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/shape/shape.h"
 
 namespace rein::nn {
 

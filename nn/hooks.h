@@ -3,7 +3,7 @@
 #pragma once
 
 #include "autograd/variable.h"
-#include "tensor/ops/rope.h"
+#include "tensor/ops/attention/rope.h"
 
 namespace rein::nn {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/matmul.h"
+#include "autograd/ops/matmul/matmul.h"
 
 namespace rein::nn {
 namespace {

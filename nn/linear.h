@@ -1,9 +1,9 @@
 // Linear layer. Equal PyTorch module: torch.nn.Linear. In mixed precision on CUDA:
-//   x bf16                                       -> bf16 (tensor/ops/linear_bf16.h), whatever the weight's dtype
+//   x bf16                                       -> bf16 (tensor/ops/matmul/linear_bf16.h), whatever the weight's dtype
 //   x f32, a frozen weight in bf16 or `round` set -> f32, from bf16 operands
 #pragma once
 
-#include "autograd/ops/mixed.h"
+#include "autograd/ops/matmul/mixed.h"
 #include "nn/module.h"
 
 namespace rein::nn {

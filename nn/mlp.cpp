@@ -1,6 +1,6 @@
 #include "nn/mlp.h"
 
-#include "autograd/ops/elementwise.h"
+#include "autograd/ops/elementwise/elementwise.h"
 
 namespace rein::nn {
 namespace {

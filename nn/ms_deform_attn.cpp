@@ -4,10 +4,10 @@
 #include <cmath>
 #include <numbers>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/ms_deform_attn.h"
-#include "autograd/ops/shape.h"
-#include "autograd/ops/softmax.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/sampling/ms_deform_attn.h"
+#include "autograd/ops/shape/shape.h"
+#include "autograd/ops/norm/softmax.h"
 #include "nn/conv.h"
 #include "tensor/error.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "nn/linear.h"
-#include "tensor/ops/ms_deform_attn.h"
+#include "tensor/ops/sampling/ms_deform_attn.h"
 
 namespace rein::nn {
 

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "autograd/ops/attention.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/attention/attention.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/shape/shape.h"
 #include "nn/conv.h"
 #include "tensor/error.h"
 

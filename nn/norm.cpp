@@ -1,6 +1,6 @@
 #include "nn/norm.h"
 
-#include "autograd/ops/norm.h"
+#include "autograd/ops/norm/norm.h"
 #include "tensor/error.h"
 
 namespace rein::nn {

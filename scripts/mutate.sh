@@ -35,7 +35,7 @@ suite || { echo "the suite fails without any fault: see $work" >&2; exit 2; }
 
 # A reproducible stream of random bytes for shuf.
 bytes() { openssl enc -aes-256-ctr -pass pass:"$seed" -nosalt -pbkdf2 </dev/zero 2>/dev/null; }
-mapfile -t sites < <("$work/mutate" sites autograd/ops/*.cpp tensor/ops/*_cpu*.cpp tensor/ops/*_kernels-inl.h |
+mapfile -t sites < <("$work/mutate" sites autograd/ops/*/*.cpp tensor/ops/*/*_cpu*.cpp tensor/ops/*/*_kernels-inl.h |
   shuf --random-source=<(bytes))
 echo "${#sites[@]} possible faults, trying $count with seed $seed"
 

@@ -4,9 +4,9 @@
 #include <set>
 #include <string>
 
-#include "data/classes.h"
-#include "data/file.h"
-#include "data/image_io.h"
+#include "data/sets/classes.h"
+#include "data/images/file.h"
+#include "data/images/image_io.h"
 #include "data/scenes/split.h"
 #include "tensor/error.h"
 #include "tensor/io/atomic_file.h"

@@ -1,7 +1,7 @@
 #include "data/scenes/scene.h"
 
-#include "data/scenes/build.h"
-#include "data/scenes/develop.h"
+#include "data/scenes/build/build.h"
+#include "data/scenes/render/develop.h"
 #include "tensor/error.h"
 
 namespace rein::data::scenes {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "data/image.h"
-#include "data/scenes/style.h"
+#include "data/images/image.h"
+#include "data/scenes/styles/style.h"
 
 namespace rein::data::scenes {
 

@@ -6,12 +6,12 @@
 #include <limits>
 #include <utility>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/mixed.h"
-#include "autograd/ops/reduce.h"
-#include "autograd/ops/shape.h"
-#include "autograd/ops/softmax.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/matmul/mixed.h"
+#include "autograd/ops/shape/reduce.h"
+#include "autograd/ops/shape/shape.h"
+#include "autograd/ops/norm/softmax.h"
 #include "tensor/error.h"
 
 namespace rein::models {

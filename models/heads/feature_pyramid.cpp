@@ -1,6 +1,6 @@
 #include "models/heads/feature_pyramid.h"
 
-#include "autograd/ops/resize.h"
+#include "autograd/ops/sampling/resize.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
 

@@ -4,15 +4,15 @@
 #include <array>
 #include <utility>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/resize.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/sampling/resize.h"
+#include "autograd/ops/shape/shape.h"
 #include "models/heads/sine_position.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention_mask.h"
-#include "tensor/ops/gemm.h"
+#include "tensor/ops/attention/attention_mask.h"
+#include "tensor/ops/matmul/gemm.h"
 
 namespace rein::models {
 namespace {

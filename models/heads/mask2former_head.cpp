@@ -1,16 +1,16 @@
 // Mask2Former as a Head: losses of every prediction, and scores of the last.
 #include <algorithm>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/point_sample.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/sampling/point_sample.h"
 #include "models/heads/mask2former.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
-#include "tensor/ops/elementwise.h"
-#include "tensor/ops/gemm.h"
-#include "tensor/ops/resize.h"
-#include "tensor/ops/shape_ops.h"
-#include "tensor/ops/softmax.h"
+#include "tensor/ops/elementwise/elementwise.h"
+#include "tensor/ops/matmul/gemm.h"
+#include "tensor/ops/sampling/resize.h"
+#include "tensor/ops/shape/shape_ops.h"
+#include "tensor/ops/norm/softmax.h"
 
 namespace rein::models {
 namespace {

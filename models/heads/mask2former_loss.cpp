@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <array>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/loss.h"
-#include "autograd/ops/point_sample.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/loss/loss.h"
+#include "autograd/ops/sampling/point_sample.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
-#include "tensor/ops/gather_rows.h"
-#include "tensor/ops/match_slots.h"
-#include "tensor/ops/point_sample.h"
-#include "tensor/ops/random_points.h"
-#include "tensor/ops/shape_ops.h"
+#include "tensor/ops/shape/gather_rows.h"
+#include "tensor/ops/loss/match_slots.h"
+#include "tensor/ops/sampling/point_sample.h"
+#include "tensor/ops/sampling/random_points.h"
+#include "tensor/ops/shape/shape_ops.h"
 #include "tensor/parallel.h"
 
 namespace rein::models {

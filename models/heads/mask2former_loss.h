@@ -56,7 +56,7 @@ struct Mask2FormerScope {
 Mask2FormerScope mask2former_scope(const MaskTargets& targets, std::int64_t queries,
                                    const Mask2FormerLossOptions& options);
 
-// Where a micro-batch's matched masks go (tensor/ops/match_slots.h), known before any forward pass.
+// Where a micro-batch's matched masks go (tensor/ops/loss/match_slots.h), known before any forward pass.
 struct MaskSlots {
   std::vector<std::int64_t> splits;  // N + 1: image n has the places splits[n] to splits[n + 1]
   Tensor splits_there;               // the same, i64, where the masks are

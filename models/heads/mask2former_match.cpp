@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "tensor/error.h"
-#include "tensor/ops/assignment.h"
-#include "tensor/ops/gemm.h"
-#include "tensor/ops/mask_point_loss.h"
-#include "tensor/ops/point_sample.h"
-#include "tensor/ops/random_points.h"
-#include "tensor/ops/reduce.h"
-#include "tensor/ops/shape_ops.h"
-#include "tensor/ops/softmax.h"
+#include "tensor/ops/loss/assignment.h"
+#include "tensor/ops/matmul/gemm.h"
+#include "tensor/ops/loss/mask_point_loss.h"
+#include "tensor/ops/sampling/point_sample.h"
+#include "tensor/ops/sampling/random_points.h"
+#include "tensor/ops/shape/reduce.h"
+#include "tensor/ops/shape/shape_ops.h"
+#include "tensor/ops/norm/softmax.h"
 
 namespace rein::models {
 namespace {

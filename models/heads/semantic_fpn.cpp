@@ -2,13 +2,13 @@
 
 #include <limits>
 
-#include "autograd/ops/dropout.h"
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/loss.h"
-#include "autograd/ops/resize.h"
+#include "autograd/ops/elementwise/dropout.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/loss/loss.h"
+#include "autograd/ops/sampling/resize.h"
 #include "models/heads/feature_pyramid.h"
 #include "tensor/error.h"
-#include "tensor/ops/cross_entropy.h"
+#include "tensor/ops/loss/cross_entropy.h"
 
 namespace rein::models {
 namespace {

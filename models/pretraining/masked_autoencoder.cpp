@@ -4,12 +4,12 @@
 #include <cmath>
 #include <numeric>
 
-#include "autograd/ops/conv.h"
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/gather_rows.h"
-#include "autograd/ops/norm.h"
-#include "autograd/ops/reduce.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/conv/conv.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/shape/gather_rows.h"
+#include "autograd/ops/norm/norm.h"
+#include "autograd/ops/shape/reduce.h"
+#include "autograd/ops/shape/shape.h"
 #include "tensor/error.h"
 
 namespace rein::models {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tensor/error.h"
-#include "tensor/ops/cast.h"
+#include "tensor/ops/elementwise/cast.h"
 
 namespace rein::models {
 namespace {

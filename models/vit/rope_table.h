@@ -6,7 +6,7 @@
 #pragma once
 
 #include "models/vit/vit_options.h"
-#include "tensor/ops/rope.h"
+#include "tensor/ops/attention/rope.h"
 
 namespace rein::models {
 

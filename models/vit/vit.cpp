@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "autograd/checkpoint.h"
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/gather_rows.h"
-#include "autograd/ops/resize.h"
-#include "autograd/ops/shape.h"
+#include "autograd/recompute.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/shape/gather_rows.h"
+#include "autograd/ops/sampling/resize.h"
+#include "autograd/ops/shape/shape.h"
 #include "tensor/error.h"
 
 namespace rein::models {

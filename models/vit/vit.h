@@ -19,7 +19,7 @@ struct VitForward {
   std::vector<int> out_indices;  // blocks whose output is wanted, ascending, from 0
   const Adapter* adapter = nullptr;
   bool want_final = false;  // the last block's patch tokens after the final norm
-  // Keep only the blocks' inputs and run each block again in backward (autograd/checkpoint.h).
+  // Keep only the blocks' inputs and run each block again in backward (autograd/recompute.h).
   bool recompute = false;
   bool blocks_trainable = true;  // some parameter inside the blocks, or of a hook there, wants a gradient
   bool frozen = false;           // the blocks run in eval mode; the adapter sees the context as it is

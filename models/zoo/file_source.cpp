@@ -1,7 +1,7 @@
 #include "models/zoo/file_source.h"
 
 #include "tensor/error.h"
-#include "tensor/ops/cast.h"
+#include "tensor/ops/elementwise/cast.h"
 
 namespace rein::models::zoo {
 

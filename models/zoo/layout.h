@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "models/vit/vit_options.h"
-#include "tensor/ops/resize.h"
+#include "tensor/ops/sampling/resize.h"
 
 namespace rein::models::zoo {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "tensor/error.h"
-#include "tensor/ops/resize.h"
+#include "tensor/ops/sampling/resize.h"
 
 namespace rein::models::zoo {
 namespace {

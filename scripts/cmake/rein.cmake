@@ -1,3 +1,9 @@
+# rein_sources(OUT PATTERN ...): the source files of a folder, so that a new file needs no list. Ninja looks again at each build.
+function(rein_sources out)
+  file(GLOB found CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${ARGN})
+  set(${out} ${found} PARENT_SCOPE)
+endfunction()
+
 # rein_room(NAME SOURCES ... LINK ...): one folder of DESIGN's table as a static library `rein_NAME`.
 function(rein_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

@@ -9,7 +9,7 @@
 #include "tensor/error.h"
 #include "tensor/io/mapped_file.h"
 #include "tensor/io/safetensors_header.h"
-#include "tensor/ops/cast.h"
+#include "tensor/ops/elementwise/cast.h"
 
 namespace rein {
 

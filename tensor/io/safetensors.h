@@ -44,7 +44,7 @@ class SafeTensors {
   const Entry& entry(const std::string& name) const;  // (only the first of the two)
   // A view of the mapping, which stays alive as long as the tensor; a copy where the file does not align the elements.
   Tensor tensor(const std::string& name) const;
-  // Converted (tensor/ops/cast.h); the view itself when it has that dtype already.
+  // Converted (tensor/ops/elementwise/cast.h); the view itself when it has that dtype already.
   Tensor tensor(const std::string& name, DType dtype) const;
 
   const std::filesystem::path& path() const;

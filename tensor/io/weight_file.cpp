@@ -10,7 +10,7 @@
 #include "tensor/io/pth.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/io/safetensors_shards.h"
-#include "tensor/ops/cast.h"
+#include "tensor/ops/elementwise/cast.h"
 
 namespace rein {
 namespace {

@@ -35,7 +35,7 @@ class WeightFile {
   // or holds them in another order.
   virtual Tensor tensor(const std::string& name) const = 0;
   virtual std::map<std::string, std::string> metadata() const { return {}; }
-  // Converted (tensor/ops/cast.h); the view itself when it has that dtype already.
+  // Converted (tensor/ops/elementwise/cast.h); the view itself when it has that dtype already.
   Tensor tensor(const std::string& name, DType dtype) const;
 };
 

@@ -1,9 +1,9 @@
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 
 #include <doctest/doctest.h>
 
-#include "data/image_io.h"
-#include "data/pairing.h"
+#include "data/images/image_io.h"
+#include "data/sets/pairing.h"
 #include "tests/data/png_bytes.h"
 #include "tests/harness/temp_folder.h"
 

@@ -1,11 +1,11 @@
 // Expected values: Pillow 13, Image.resize((w // 2, h // 2), BICUBIC or NEAREST) of the same formulas.
-#include "data/halve.h"
+#include "data/images/halve.h"
 
 #include <doctest/doctest.h>
 
 #include <stdexcept>
 
-#include "data/transforms.h"
+#include "data/loading/transforms.h"
 
 namespace rein::data {
 namespace {

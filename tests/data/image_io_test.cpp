@@ -1,4 +1,4 @@
-#include "data/image_io.h"
+#include "data/images/image_io.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "data/classes.h"
-#include "data/colour.h"
+#include "data/sets/classes.h"
+#include "data/images/colour.h"
 #include "tensor/random.h"
 #include "tests/data/jpeg_bytes.h"
 #include "tests/data/png_bytes.h"

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "data/loader.h"
+#include "data/loading/loader.h"
 
 namespace rein::data {
 namespace {

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <set>
 
-#include "data/dataset.h"
-#include "data/scenes/develop.h"
+#include "data/sets/dataset.h"
+#include "data/scenes/render/develop.h"
 #include "data/scenes/folder.h"
-#include "data/scenes/raster.h"
+#include "data/scenes/render/raster.h"
 #include "tensor/parallel.h"
 #include "tests/harness/temp_folder.h"
 

@@ -1,5 +1,5 @@
 // The numbers of OpenCV are held by the recorded cases (kind cv_transforms); here is what those do not reach.
-#include "data/transforms.h"
+#include "data/loading/transforms.h"
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "train/verify.h"
+#include "train/verify/verify.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 
 #include "tensor/io/safetensors.h"
 #include "tests/harness/temp_folder.h"
-#include "train/golden_generate.h"
-#include "train/verify.h"
+#include "train/verify/golden_generate.h"
+#include "train/verify/verify.h"
 
 namespace {
 

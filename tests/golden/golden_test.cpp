@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "train/verify.h"
+#include "train/verify/verify.h"
 
 namespace {
 

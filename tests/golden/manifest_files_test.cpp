@@ -10,7 +10,7 @@
 #include "models/zoo/report.h"
 #include "models/zoo/zoo.h"
 #include "tests/golden/manifest_files.h"
-#include "train/golden_config.h"
+#include "train/verify/golden_config.h"
 
 namespace {
 

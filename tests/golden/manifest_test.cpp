@@ -7,7 +7,7 @@
 #include "models/segmentor.h"
 #include "models/zoo/layout.h"
 #include "tests/harness/temp_folder.h"
-#include "train/golden_config.h"
+#include "train/verify/golden_config.h"
 
 namespace {
 

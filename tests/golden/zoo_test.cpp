@@ -8,7 +8,7 @@
 #include "models/zoo/zoo.h"
 #include "tests/golden/zoo_files.h"
 #include "tests/harness/temp_folder.h"
-#include "train/golden_config.h"
+#include "train/verify/golden_config.h"
 
 namespace {
 

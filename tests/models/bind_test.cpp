@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

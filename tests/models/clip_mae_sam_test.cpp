@@ -5,11 +5,11 @@
 #include <cmath>
 #include <map>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/shape.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/shape/shape.h"
 #include "tensor/memory.h"
-#include "tests/models/tiny_clip_mae_sam.h"
+#include "models/cases/tiny_clip_mae_sam.h"
 
 using namespace rein;
 using namespace rein::models;

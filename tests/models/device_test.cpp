@@ -1,9 +1,9 @@
 // Every case of a module or model on the device against the CPU (the emulated device in a build's tests): what a module
-// makes on the host must find its way to where its inputs are. Single ops: tests/ops/cuda_test.cpp.
+// makes on the host must find its way to where its inputs are. Single ops: tests/ops/cuda/cuda_test.cpp.
 #include <doctest/doctest.h>
 
 #include "tensor/cuda/runtime.h"
-#include "tests/harness/case.h"
+#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

@@ -6,7 +6,7 @@
 
 #include "autograd/record.h"
 #include "tensor/memory.h"
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

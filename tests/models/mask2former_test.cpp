@@ -6,12 +6,12 @@
 #include <limits>
 #include <map>
 
-#include "autograd/ops/loss.h"
+#include "autograd/ops/loss/loss.h"
 #include "tensor/memory.h"
-#include "tensor/ops/attention_mask.h"
-#include "tensor/ops/resize.h"
+#include "tensor/ops/attention/attention_mask.h"
+#include "tensor/ops/sampling/resize.h"
 #include "tensor/parallel.h"
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

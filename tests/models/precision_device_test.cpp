@@ -9,9 +9,9 @@
 #include "autograd/graph.h"
 #include "nn/bind.h"
 #include "tensor/cuda/runtime.h"
-#include "tensor/ops/elementwise.h"
-#include "tests/harness/case.h"
-#include "tests/models/tiny_clip_mae_sam.h"
+#include "tensor/ops/elementwise/elementwise.h"
+#include "autograd/cases/case.h"
+#include "models/cases/tiny_clip_mae_sam.h"
 
 using namespace rein;
 using namespace rein::models;

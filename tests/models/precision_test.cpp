@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

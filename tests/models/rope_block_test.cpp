@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tensor/error.h"
-#include "tests/models/tiny_families.h"
+#include "models/cases/tiny_families.h"
 
 using namespace rein;
 using namespace rein::models;

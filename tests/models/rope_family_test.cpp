@@ -5,9 +5,9 @@
 #include <map>
 #include <numbers>
 
-#include "autograd/ops/shape.h"
+#include "autograd/ops/shape/shape.h"
 #include "tensor/memory.h"
-#include "tests/models/tiny_families.h"
+#include "models/cases/tiny_families.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -5,7 +5,7 @@
 
 #include "models/heads/feature_pyramid.h"
 #include "tensor/parallel.h"
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "models/slide.h"
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <map>
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/shape.h"
-#include "tests/models/tiny.h"
+#include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/matmul/matmul.h"
+#include "autograd/ops/shape/shape.h"
+#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -1,7 +1,7 @@
 // Runs every registered case through the drivers. One failing case does not hide the next.
 #include <doctest/doctest.h>
 
-#include "tests/harness/case.h"
+#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

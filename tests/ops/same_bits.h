@@ -10,7 +10,7 @@
 
 #include "tensor/cpu_features.h"
 #include "tensor/parallel.h"
-#include "tests/harness/case.h"
+#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 namespace rein::testing {

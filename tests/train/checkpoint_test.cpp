@@ -7,11 +7,11 @@
 #include <string>
 
 #include "tests/train/tiny_run.h"
-#include "train/build.h"
-#include "train/checkpoint.h"
+#include "train/run/build.h"
+#include "train/run/checkpoint.h"
 #include "train/error.h"
-#include "train/load.h"
-#include "train/trainer.h"
+#include "train/run/load.h"
+#include "train/run/trainer.h"
 
 using namespace rein;
 using namespace rein::train;

@@ -1,5 +1,5 @@
 // Runs side by side: the table's width, the mean, what it says about unfair comparisons; broken and young runs.
-#include "train/compare.h"
+#include "train/report/compare.h"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "tests/harness/temp_folder.h"
-#include "train/evaluate.h"
+#include "train/score/evaluate.h"
 
 namespace rein::train {
 namespace {

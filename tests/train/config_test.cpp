@@ -4,7 +4,7 @@
 #include <string>
 
 #include "tests/train/tiny_run.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 using namespace rein::train;
 

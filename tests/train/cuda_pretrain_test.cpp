@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/harness/temp_folder.h"
-#include "train/pretrain.h"
+#include "train/run/pretrain.h"
 
 using namespace rein;
 

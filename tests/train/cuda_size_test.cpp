@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "tensor/cuda/runtime.h"
-#include "train/bench_step.h"
+#include "train/bench/bench_step.h"
 
 using namespace rein;
 using namespace rein::train;

@@ -10,15 +10,15 @@
 #include "tensor/cuda/runtime.h"
 #include "tensor/device_graph.h"
 #include "tensor/late_read.h"
-#include "tensor/ops/elementwise.h"
+#include "tensor/ops/elementwise/elementwise.h"
 #include "tensor/upload.h"
-#include "tests/models/tiny.h"
+#include "models/cases/tiny.h"
 #include "tests/train/tiny_run.h"
 #include "train/error.h"
-#include "train/load.h"
-#include "train/param_groups.h"
-#include "train/step.h"
-#include "train/trainer.h"
+#include "train/run/load.h"
+#include "train/optim/param_groups.h"
+#include "train/run/step.h"
+#include "train/run/trainer.h"
 
 using namespace rein;
 using namespace rein::train;

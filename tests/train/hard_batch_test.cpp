@@ -9,9 +9,9 @@
 
 #include "tests/train/tiny_run.h"
 #include "train/error.h"
-#include "train/load.h"
-#include "train/records.h"
-#include "train/trainer.h"
+#include "train/run/load.h"
+#include "train/run/records.h"
+#include "train/run/trainer.h"
 
 using namespace rein;
 using namespace rein::train;

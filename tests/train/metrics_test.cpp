@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "train/evaluate.h"
-#include "train/metrics.h"
+#include "train/score/evaluate.h"
+#include "train/score/metrics.h"
 
 using namespace rein::train;
 using Bytes = std::vector<std::uint8_t>;

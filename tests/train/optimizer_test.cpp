@@ -7,10 +7,10 @@
 #include "models/segmentor.h"
 #include "nn/bind.h"
 #include "tensor/parallel.h"
-#include "train/adamw.h"
-#include "train/clip.h"
-#include "train/param_groups.h"
-#include "train/schedule.h"
+#include "train/optim/adamw.h"
+#include "train/optim/clip_grad_norm.h"
+#include "train/optim/param_groups.h"
+#include "train/optim/schedule.h"
 
 using namespace rein;
 using namespace rein::train;

@@ -1,18 +1,18 @@
 // Pretraining on rendered scenes: reproducible to the byte, resumable, without labels, and its file is a DINOv2 that
 // training takes.
-#include "train/pretrain.h"
+#include "train/run/pretrain.h"
 
 #include <doctest/doctest.h>
 
 #include <filesystem>
 
-#include "data/loader.h"
-#include "data/unlabelled.h"
+#include "data/loading/loader.h"
+#include "data/loading/unlabelled.h"
 #include "models/zoo/zoo.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/parallel.h"
 #include "tests/harness/temp_folder.h"
-#include "train/build.h"
+#include "train/run/build.h"
 
 using namespace rein;
 namespace fs = std::filesystem;

@@ -11,10 +11,10 @@
 #include "tensor/memory.h"
 #include "tests/golden/manifest_files.h"
 #include "tests/train/tiny_run.h"
-#include "train/build.h"
-#include "train/config.h"
-#include "train/evaluate.h"
-#include "train/golden_config.h"
+#include "train/run/build.h"
+#include "train/config/config.h"
+#include "train/score/evaluate.h"
+#include "train/verify/golden_config.h"
 
 using namespace rein;
 using namespace rein::train;

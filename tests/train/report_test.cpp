@@ -1,5 +1,5 @@
 // The report: well-formed, self-contained, right numbers; runs that are young, broken off or elsewhere.
-#include "train/report.h"
+#include "train/report/report.h"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@
 #include <string>
 
 #include "tests/train/tiny_run.h"
-#include "train/report_svg.h"
-#include "train/trainer.h"
+#include "train/report/report_svg.h"
+#include "train/run/trainer.h"
 
 namespace rein::train {
 namespace {

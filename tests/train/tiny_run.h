@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image_io.h"
+#include "data/images/image_io.h"
 #include "models/vit/vit.h"
 #include "nn/bind.h"
 #include "tensor/io/safetensors.h"

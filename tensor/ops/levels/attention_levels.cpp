@@ -4,7 +4,7 @@
 
 #include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 #include "tensor/ops/levels/attention_levels_cuda.h"
 
 namespace rein::ops {

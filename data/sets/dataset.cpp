@@ -1,0 +1,88 @@
+#include "data/sets/dataset.h"
+
+#include <algorithm>
+
+#include "data/images/image_io.h"
+#include "data/sets/pairing.h"
+#include "tensor/error.h"
+#include "tensor/text.h"
+
+namespace rein::data {
+namespace {
+
+const Split& find_split(const Description& description, const std::string& split) {
+  const auto found = description.splits.find(split);
+  if (found != description.splits.end()) return found->second;
+  std::vector<std::string> known;
+  for (const auto& [name, unused] : description.splits) known.push_back(name);
+  fail_runtime("dataset", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " (it has ",
+               quoted_list(known), ")");
+}
+
+class Concatenation final : public Source {
+ public:
+  explicit Concatenation(std::vector<std::shared_ptr<const Source>> sources) : sources_(std::move(sources)) {
+    require(!sources_.empty(), "concatenate", "needs at least one source");
+    for (const auto& source : sources_) {
+      require(source->classes().names == classes().names, "concatenate", "all sets must have the same classes, got ",
+              quoted_list(source->classes().names), " beside ", quoted_list(classes().names));
+      size_ += source->size();
+    }
+  }
+  std::int64_t size() const override { return size_; }
+  const ClassSet& classes() const override { return sources_.front()->classes(); }
+  Sample read(std::int64_t index) const override {
+    require(index >= 0 && index < size_, "dataset", "sample ", index, " of ", size_);
+    std::size_t at = 0;
+    while (index >= sources_[at]->size()) index -= sources_[at++]->size();
+    return sources_[at]->read(index);
+  }
+
+ private:
+  std::vector<std::shared_ptr<const Source>> sources_;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace
+
+Dataset::Dataset(Description description, const std::filesystem::path& root, const std::string& split)
+    : description_(std::move(description)),
+      root_(root),
+      split_(split),
+      decoder_(description_.raw),
+      scenes_(find_split(description_, split).scenes),
+      pairs_(scenes_ ? std::vector<Pair>() : find_pairs(find_split(description_, split), root, description_.name)) {}
+
+Sample Dataset::read(std::int64_t index) const {
+  require(index >= 0 && index < size(), "dataset", "sample ", index, " of ", size());
+  if (scenes_) return rendered(index);
+  const Pair& pair = pairs_[static_cast<std::size_t>(index)];
+  Sample sample{read_photo(pair.image), decoder_.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
+  if (sample.image.height != sample.label.height || sample.image.width != sample.label.width) {
+    fail_runtime("dataset", pair.image.string(), " is ", sample.image.height, " x ", sample.image.width, ", its label ",
+                 pair.label.string(), " is ", sample.label.height, " x ", sample.label.width);
+  }
+  return sample;
+}
+
+Sample Dataset::rendered(std::int64_t index) const {
+  scenes::Scene scene = scenes::render(*scenes_, index);
+  std::string name = scenes::name_of(scenes::style_of(*scenes_, index), index);
+  RawPng raw;
+  raw.height = scene.labels.height;
+  raw.width = scene.labels.width;
+  raw.samples8 = std::move(scene.labels.ids);
+  return {std::move(scene.image), decoder_.decode(raw, name), name};
+}
+
+std::shared_ptr<const Dataset> open_dataset(const std::string& name_or_file, const std::filesystem::path& root,
+                                            const std::string& split,
+                                            const std::vector<std::filesystem::path>& folders) {
+  return std::make_shared<Dataset>(read_description(find_description(name_or_file, folders)), root, split);
+}
+
+std::shared_ptr<const Source> concatenate(std::vector<std::shared_ptr<const Source>> sources) {
+  return std::make_shared<Concatenation>(std::move(sources));
+}
+
+}  // namespace rein::data

@@ -1,0 +1,73 @@
+// A data set: pairs of photo and label, read one at a time from disk, or rendered (data/scenes).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/sets/description.h"
+#include "data/images/image.h"
+#include "data/sets/label_map.h"
+
+namespace rein::data {
+
+struct Sample {
+  Image image;     // (H, W, 3) RGB
+  LabelMap label;  // train ids, same size
+  std::string name;
+};
+
+// Anything that samples can be drawn from. `read` is called from several threads.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual std::int64_t size() const = 0;
+  virtual Sample read(std::int64_t index) const = 0;
+  virtual const ClassSet& classes() const = 0;
+};
+
+struct Pair {
+  std::string name;  // what {} stands for
+  std::filesystem::path image;
+  std::filesystem::path label;
+};
+
+class Dataset final : public Source {
+ public:
+  // Lists the pairs of one split, sorted by name. A split of scenes has no files and needs no root. Throws
+  // std::runtime_error: no such folder or list file, no pairs at all, photos without label or labels without photo
+  // (some are named), a name listed twice; unknown split.
+  Dataset(Description description, const std::filesystem::path& root, const std::string& split);
+
+  const Description& description() const { return description_; }
+  const std::filesystem::path& root() const { return root_; }
+  const std::string& split() const { return split_; }
+  const std::vector<Pair>& pairs() const { return pairs_; }                      // none of scenes
+  const scenes::Split* scenes() const { return scenes_ ? &*scenes_ : nullptr; }  // null: files
+
+  std::int64_t size() const override { return scenes_ ? scenes_->count : static_cast<std::int64_t>(pairs_.size()); }
+  const ClassSet& classes() const override { return description_.classes; }
+  // Throws std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
+  Sample read(std::int64_t index) const override;
+
+ private:
+  Sample rendered(std::int64_t index) const;
+
+  Description description_;
+  std::filesystem::path root_;
+  std::string split_;
+  LabelDecoder decoder_;
+  std::optional<scenes::Split> scenes_;
+  std::vector<Pair> pairs_;
+};
+
+// `name_or_file` as in find_description.
+std::shared_ptr<const Dataset> open_dataset(const std::string& name_or_file, const std::filesystem::path& root,
+                                            const std::string& split,
+                                            const std::vector<std::filesystem::path>& folders = {"configs/datasets"});
+
+// One after the other; the classes must be equal (std::invalid_argument).
+std::shared_ptr<const Source> concatenate(std::vector<std::shared_ptr<const Source>> sources);
+
+}  // namespace rein::data

@@ -1,0 +1,157 @@
+// Forward. A block owns 64 queries of a head, or 128 where there are many, and walks over the keys with an online
+// softmax: sums and the total of a row are relative to 2^(its largest score so far) and shrink when a larger one comes.
+#include "tensor/ops/attention/attention_bf16_tiles_cuda.h"
+
+namespace rein::ops::cuda {
+namespace {
+
+#ifdef __CUDACC__
+constexpr std::int64_t many_queries = 512;
+#else
+constexpr std::int64_t many_queries = 129;  // so that the tests see them
+#endif
+
+__device__ float four_max(float x) {  // over the four lanes that share a row
+  for (int step = 1; step < 4; step *= 2) x = fmaxf(x, __shfl_xor_sync(all_lanes, x, step));
+  return x;
+}
+__device__ float four_sum(float x) {
+  for (int step = 1; step < 4; step *= 2) x += __shfl_xor_sync(all_lanes, x, step);
+  return x;
+}
+
+// Of rows g and g + 8 of a strip.
+struct Softmax {
+  float top[2] = {-INFINITY, -INFINITY};  // largest score so far
+  float total[2] = {0, 0};                // this lane's part of the sum of the weights so far
+
+  // Scores become weights; earlier sums and totals shrink to the new top. NaN goes on into its row's total.
+  template <int blocks>
+  __device__ void next(float scale, Strip16<columns>& scores, Strip16<blocks>& sums) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      float most = top[r];
+#pragma unroll
+      for (int j = 0; j < columns; ++j) most = fmaxf(most, fmaxf(scores[j][2 * r], scores[j][2 * r + 1]));
+      most = four_max(most);
+      const float base = most == -INFINITY ? 0.0F : most * scale;  // nothing open so far: all weights are 0
+      const float keep = exp2_fast(fmaf(top[r], scale, -base));
+      top[r] = most;
+      total[r] *= keep;
+#pragma unroll
+      for (int j = 0; j < columns; ++j) {
+#pragma unroll
+        for (int e = 2 * r; e < 2 * r + 2; ++e) {
+          scores[j][e] = exp2_fast(fmaf(scores[j][e], scale, -base));
+          total[r] += scores[j][e];
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < blocks; ++n) sums[n][2 * r] *= keep, sums[n][2 * r + 1] *= keep;
+    }
+  }
+};
+
+template <int blocks, int strips>
+__global__ __launch_bounds__(bf16_threads, strips == 2 || blocks > 10 ? 2 : 3) void forward_kernel(AttentionLaunch f) {
+  const AttentionBf16& a = f.a;
+  const int head = static_cast<int>(blockIdx.x) / f.tiles, first = static_cast<int>(blockIdx.x) % f.tiles;
+  const int own0 = first * strips * bf16_side, lane = threadIdx.x % warp_size;
+  const int warp_row = static_cast<int>(threadIdx.x) / warp_size * 16 * strips;
+  const std::int64_t n = head / a.heads, h = head % a.heads;
+  const int query0 = own0 + warp_row + lane / 4;
+  const HeadRows q = f.q(n, h), k = f.k(n, h), v = f.v(n, h);
+  bf16_t* const memory = dynamic_shared<bf16_t>();  // two pairs of tiles: keys and values
+  constexpr int size = tile_size<blocks>;
+  const float scale = a.scale * log2_e;
+
+  for (int s = 0; s < strips; ++s) fetch_tile<blocks>(q, own0 + s * bf16_side, memory + (2 + s) * size);
+  fetch_tile<blocks>(k, 0, memory);
+  fetch_tile<blocks>(v, 0, memory + size);
+  wait_for_copies();
+  __syncthreads();
+  Fragments<blocks> own[strips];
+#pragma unroll
+  for (int s = 0; s < strips; ++s) load_fragments<blocks>(shared_place(memory + 2 * size), warp_row + 16 * s, own[s]);
+
+  Strip16<blocks> sums[strips] = {};
+  Softmax softmax[strips];
+  for (int key0 = 0, stage = 0; key0 < a.lk; key0 += bf16_side, stage ^= 1) {
+    wait_for_copies();
+    __syncthreads();  // this tile is here, and nobody reads the other pair any more
+    const SharedPlace<bf16_t> k_tile = shared_place(memory) + 2 * stage * size;
+    if (key0 + bf16_side < a.lk) {
+      bf16_t* const next = memory + 2 * (stage ^ 1) * size;
+      fetch_tile<blocks>(k, key0 + bf16_side, next);
+      fetch_tile<blocks>(v, key0 + bf16_side, next + size);
+    }
+    if (__all_sync(all_lanes, query0 >= q.rows)) continue;  // a last tile's warp without rows only helps to fetch
+    Strip16<columns> scores[strips] = {};
+    add_products<blocks, strips>(own, k_tile, scores);
+    if (a.blocked != nullptr || key0 + bf16_side > a.lk) {
+#pragma unroll
+      for (int s = 0; s < strips; ++s) {
+        const Word closed = f.closed<false>(n, query0 + 16 * s, key0);
+#pragma unroll
+        for (int i = 0; i < 4 * columns; ++i)
+          if ((closed >> i & 1u) != 0) scores[s][i / 4][i % 4] = -INFINITY;
+      }
+    }
+#pragma unroll
+    for (int s = 0; s < strips; ++s) softmax[s].template next<blocks>(scale, scores[s], sums[s]);
+    add_weighted<blocks, strips>(scores, k_tile + size, sums);
+  }
+
+#pragma unroll
+  for (int s = 0; s < strips; ++s) {
+    const int row0 = query0 + 16 * s;
+    float factor[2];
+    for (int r = 0; r < 2; ++r) {
+      const float total = four_sum(softmax[s].total[r]);
+      factor[r] = 1.0F / total;
+      if (lane % 4 == 0 && row0 + 8 * r < a.lq)
+        a.log_sum_exp[static_cast<std::int64_t>(head) * a.lq + row0 + 8 * r] =
+            total == 0.0F ? static_cast<float>(NAN) : softmax[s].top[r] * a.scale + logf(total);
+    }
+    store_rows<blocks>(sums[s], factor, a.out.data + n * a.out.batch_pitch + h * a.dv, a.out.row_pitch, row0, a.lq,
+                       a.dv, f.out_packed);
+  }
+}
+
+template <int blocks, int strips>
+void run_forward(const AttentionBf16& a) {
+  const AttentionLaunch f = attention_launch(a, a.lq, strips * bf16_side);
+  launch("attention_bf16", forward_kernel<blocks, strips>, static_cast<unsigned>(a.batches * a.heads * f.tiles),
+         bf16_threads, 4 * tile_size<blocks> * sizeof(bf16_t), f);
+}
+
+}  // namespace
+
+AttentionLaunch attention_launch(const AttentionBf16& a, std::int64_t own_rows, int rows_per_block) {
+  constexpr std::int64_t limit = (std::int64_t{1} << 31) - 2 * bf16_side;
+  const std::int64_t tiles = (own_rows + rows_per_block - 1) / rows_per_block;
+  require(a.batches * a.heads * tiles < limit && a.lq < limit && a.lk < limit, "attention",
+          "is too large for CUDA: ", a.batches * a.heads, " heads of ", a.lq, " queries and ", a.lk, " keys");
+  return {a,
+          static_cast<int>(tiles),
+          packs(a.q, a.d),
+          packs(a.k, a.d),
+          packs(a.v, a.dv),
+          packs(a.out, a.dv),
+          packs(a.grad_out, a.dv),
+          packs(a.grad_q, a.d),
+          packs(a.grad_k, a.d),
+          packs(a.grad_v, a.dv)};
+}
+
+void attention_bf16(const AttentionBf16& a) {
+  for_width(a.d, a.dv, [&](auto blocks) {
+    // Two strips read a tile's numbers from shared memory once for 32 rows, not 16; wider heads lack the registers.
+    if constexpr (blocks == 8) {
+      if (a.lq >= many_queries) return run_forward<blocks, 2>(a);
+    }
+    run_forward<blocks, 1>(a);
+  });
+}
+
+}  // namespace rein::ops::cuda

@@ -1,0 +1,16 @@
+// CUDA kernels behind tensor/ops/elementwise/dropout.h: the signatures of dropout_cpu.h, with device addresses.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/random.h"
+
+namespace rein::ops::cuda {
+
+// x (samples, count). Sample n's key is key.child(first_sample + n). `period`: unit of element i of a sample is
+// i % period (count: each element; the channels: each channel; 1: all together).
+template <class T>
+void dropout(const T* x, RandomKey key, std::int64_t first_sample, double p, std::int64_t samples, std::int64_t count,
+             std::int64_t period, T* y);
+
+}  // namespace rein::ops::cuda

@@ -1,0 +1,30 @@
+// CPU kernels behind tensor/ops/elementwise/elementwise.h. No checks here: the door has made them.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/ops/elementwise/elementwise.h"
+
+namespace rein::ops::cpu {
+
+enum class Binary { add, sub, mul };
+
+template <class T>
+void unary(Unary function, const T* x, std::int64_t count, T* y);
+template <class T>
+void unary_backward(Unary function, const T* grad_out, const T* x, std::int64_t count, T* grad_x);
+template <class T>
+void binary(Binary function, const T* a, const T* b, std::int64_t count, T* y);
+// y may be a or b.
+template <class T>
+void add_into(const T* a, const T* b, std::int64_t count, T* y);
+template <class T>
+void scale(const T* x, T factor, std::int64_t count, T* y);
+// x and y (rows, cols), b (cols).
+template <class T>
+void broadcast(Binary function, const T* x, const T* b, std::int64_t rows, std::int64_t cols, T* y);
+// out[c] = sum over rows of a[r][c] * b[r][c], in row order; b null: of a[r][c].
+template <class T>
+void sum_rows(const T* a, const T* b, std::int64_t rows, std::int64_t cols, T* out);
+
+}  // namespace rein::ops::cpu

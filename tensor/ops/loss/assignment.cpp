@@ -1,0 +1,26 @@
+#include "tensor/ops/loss/assignment.h"
+
+#include "tensor/cuda/runtime.h"
+#include "tensor/error.h"
+#include "tensor/ops/loss/assignment_cpu.h"
+#include "tensor/ops/loss/assignment_cuda.h"
+
+namespace rein::ops {
+
+Assignment assignment(const Tensor& cost, const Tensor& present) {
+  require(cost && cost.dtype() == DType::f64 && cost.rank() == 3, "assignment", "cost must be f64 (N, Q, K), got ",
+          cost ? name_of(cost.dtype()) : "nothing", " ", cost.shape());
+  const std::int64_t images = cost.size(0), queries = cost.size(1), slots = cost.size(2);
+  require(present && present.dtype() == DType::u8 && present.shape() == Shape{images, slots}, "assignment",
+          "present must be u8 ", Shape{images, slots}, ", got ", present ? name_of(present.dtype()) : "nothing", " ",
+          present.shape(), "; cost is ", cost.shape());
+  require(present.device() == cost.device(), "assignment", "cost and present must be on one device, got ",
+          cost.device().text(), " and ", present.device().text());
+  Assignment out{Tensor::empty({images, queries}, DType::i64, cost.device()),
+                 Tensor::empty({images}, DType::i64, cost.device())};
+  REIN_ON_DEVICE(cost.device(), assign(cost.data<double>(), present.data<std::uint8_t>(), images, queries, slots,
+                                       out.slots.mutable_data<std::int64_t>(), out.bad.mutable_data<std::int64_t>()));
+  return out;
+}
+
+}  // namespace rein::ops

@@ -1,0 +1,11 @@
+// CPU kernel behind tensor/ops/sampling/random_points.h. No checks here: the door has made them.
+#pragma once
+
+#include <cstdint>
+
+namespace rein::ops::cpu {
+
+// table (rows, 3): key, stream and first point of each row -> points (rows, count, 2).
+void random_points(const std::int64_t* table, std::int64_t rows, std::int64_t count, float* points);
+
+}  // namespace rein::ops::cpu

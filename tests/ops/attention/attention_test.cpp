@@ -1,0 +1,399 @@
+#include "tensor/ops/attention/attention.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "autograd/ops/attention/attention.h"
+#include "autograd/record.h"
+#include "tensor/error.h"
+#include "tests/ops/same_bits.h"
+
+using namespace rein;
+using namespace rein::testing;
+
+namespace {
+
+struct Sizes {
+  std::int64_t n, heads, lq, lk, d, dv;
+  bool mask;
+};
+
+Tensor attention_loops(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& blocked, std::int64_t heads,
+                       double scale) {
+  const std::int64_t n = q.size(0), lq = q.size(1), lk = k.size(1), d = q.size(2) / heads, dv = v.size(2) / heads;
+  Tensor out = Tensor::zeros({n, lq, heads * dv}, DType::f64);
+  std::vector<double> p(static_cast<std::size_t>(lk));
+  for (std::int64_t row = 0; row < n * heads * lq; ++row) {
+    const std::int64_t b = row / (heads * lq), h = row / lq % heads, i = row % lq;
+    double top = -std::numeric_limits<double>::infinity(), sum = 0;
+    for (std::int64_t j = 0; j < lk; ++j) {
+      double s = 0;
+      for (std::int64_t c = 0; c < d; ++c)
+        s += q.at(((b * lq + i) * heads + h) * d + c) * k.at(((b * lk + j) * heads + h) * d + c);
+      const bool closed = blocked && blocked.at((b * lq + i) * lk + j) != 0;
+      p[static_cast<std::size_t>(j)] = closed ? -std::numeric_limits<double>::infinity() : scale * s;
+      top = std::max(top, p[static_cast<std::size_t>(j)]);
+    }
+    for (double& e : p) sum += e = std::exp(e - top);
+    for (std::int64_t j = 0; j < lk; ++j)
+      for (std::int64_t c = 0; c < dv; ++c)
+        out.mutable_data<double>()[((b * lq + i) * heads + h) * dv + c] +=
+            p[static_cast<std::size_t>(j)] / sum * v.at(((b * lk + j) * heads + h) * dv + c);
+  }
+  return out;
+}
+
+// Relative positions of an h x w map, one query and key at a time: logit += q . (down row + across row).
+Tensor relative_loops(const Tensor& qkv, const Tensor& rel_h, const Tensor& rel_w, const Tensor& blocked,
+                      std::int64_t heads, double scale) {
+  const std::int64_t n = qkv.size(0), l = qkv.size(1), c = qkv.size(2) / 3, d = c / heads;
+  const std::int64_t h = (rel_h.size(0) + 1) / 2, w = (rel_w.size(0) + 1) / 2;
+  Tensor out = Tensor::zeros({n, l, c}, DType::f64);
+  const auto at = [&](std::int64_t b, std::int64_t place, std::int64_t third, std::int64_t head, std::int64_t k) {
+    return qkv.at((b * l + place) * 3 * c + third * c + head * d + k);
+  };
+  std::vector<double> p(static_cast<std::size_t>(l));
+  for (std::int64_t b = 0; b < n; ++b)
+    for (std::int64_t head = 0; head < heads; ++head)
+      for (std::int64_t i = 0; i < l; ++i) {
+        double sum = 0;
+        for (std::int64_t j = 0; j < l; ++j) {
+          double s = 0;
+          for (std::int64_t k = 0; k < d; ++k)
+            s += at(b, i, 0, head, k) * (scale * at(b, j, 1, head, k) + rel_h.at((i / w - j / w + h - 1) * d + k) +
+                                         rel_w.at((i % w - j % w + w - 1) * d + k));
+          const bool closed = blocked && blocked.at((b * l + i) * l + j) != 0;
+          sum += p[static_cast<std::size_t>(j)] = closed ? 0 : std::exp(s);
+        }
+        for (std::int64_t j = 0; j < l; ++j)
+          for (std::int64_t k = 0; k < d; ++k)
+            out.mutable_data<double>()[(b * l + i) * c + head * d + k] +=
+                p[static_cast<std::size_t>(j)] / sum * at(b, j, 2, head, k);
+      }
+  return out;
+}
+
+struct MapSizes {
+  std::int64_t n, heads, h, w, d;
+  bool mask;
+};
+
+// About a third of the keys blocked, never key i % lk of query i, and one query with a single open key.
+Tensor some_mask(std::int64_t n, std::int64_t lq, std::int64_t lk) {
+  Tensor mask = Tensor::zeros({n, lq, lk}, DType::u8);
+  auto* m = mask.mutable_data<std::uint8_t>();
+  for (std::int64_t i = 0; i < mask.count(); ++i) {
+    const std::int64_t query = i / lk % lq, key = i % lk;
+    m[i] = key != query % lk && (query == 1 || RandomKey(11).uniform(static_cast<std::uint64_t>(i)) < 0.33);
+  }
+  return mask;
+}
+
+const Cases cases("attention", [](CaseList& list) {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1, 2, 1, 1, false}, Sizes{2, 1, 3, 5, 4, 2, true}, Sizes{2, 3, 7, 7, 5, 5, false},
+        Sizes{1, 2, 31, 33, 8, 16, true}, Sizes{2, 2, 33, 32, 16, 17, false}, Sizes{1, 1, 50, 130, 32, 32, true},
+        Sizes{1, 2, 49, 65, 64, 64, false}, Sizes{1, 1, 13, 200, 80, 80, true}, Sizes{1, 1, 70, 6, 3, 100, false},
+        Sizes{1, 2, 4, 35, 140, 130, true}, Sizes{1, 1, 3, 6, 2, 260, false}}) {
+    const Tensor mask = s.mask ? some_mask(s.n, s.lq, s.lk) : Tensor{};
+    const double scale = 0.4;
+    list.add({.label = concat_text("N", s.n, " heads ", s.heads, " ", s.lq, "x", s.lk, " d", s.d, " dv", s.dv,
+                                   s.mask ? " mask" : ""),
+              .inputs = {normal("q", {s.n, s.lq, s.heads * s.d}), normal("k", {s.n, s.lk, s.heads * s.d}),
+                         normal("v", {s.n, s.lk, s.heads * s.dv})},
+              .run =
+                  [=](Vars v) {
+                    return Outs{
+                        attention(v[0], v[1], v[2],
+                                  {.heads = s.heads, .scale = scale, .blocked = mask.to(v[0].value().device())})};
+                  },
+              .reference = [=](Refs t) { return std::vector{attention_loops(t[0], t[1], t[2], mask, s.heads, scale)}; },
+              .f32_tolerance = 5e-6,
+              .f32_grad_tolerance = 2e-5,
+              .why = "logits up to 15 from sums of up to 80 products: an ulp of a logit is 1e-6"});
+  }
+  for (const Sizes& s : {Sizes{2, 3, 5, 5, 4, 4, false}, Sizes{1, 2, 33, 33, 7, 7, true}}) {
+    const Tensor mask = s.mask ? some_mask(s.n, s.lq, s.lk) : Tensor{};
+    const std::int64_t c = s.heads * s.d;
+    list.add({.label = concat_text("packed N", s.n, " heads ", s.heads, " L", s.lq, " d", s.d, s.mask ? " mask" : ""),
+              .inputs = {normal("qkv", {s.n, s.lq, 3 * c})},
+              .run =
+                  [=](Vars v) {
+                    return Outs{attention_packed(v[0], {.heads = s.heads, .blocked = mask.to(v[0].value().device())})};
+                  },
+              .reference =
+                  [=](Refs t) {
+                    const auto third = [&](std::int64_t which) {
+                      Tensor part = Tensor::empty({s.n, s.lq, c}, DType::f64);
+                      for (std::int64_t i = 0; i < part.count(); ++i)
+                        part.mutable_data<double>()[i] = t[0].at(i / c * 3 * c + which * c + i % c);
+                      return part;
+                    };
+                    return std::vector{attention_loops(third(0), third(1), third(2), mask, s.heads,
+                                                       1 / std::sqrt(static_cast<double>(s.d)))};
+                  },
+              .f32_tolerance = 5e-6,
+              .f32_grad_tolerance = 2e-5,
+              .why = "as above"});
+  }
+  for (const MapSizes& s :
+       {MapSizes{1, 1, 1, 1, 2, false}, MapSizes{3, 2, 3, 3, 4, false}, MapSizes{2, 1, 5, 7, 8, true},
+        MapSizes{1, 2, 1, 6, 5, false}, MapSizes{1, 2, 4, 1, 3, false},
+        MapSizes{1, 1, 9, 23, 17, false}}) {  // 9 x 23: more keys than one block of backward
+    const std::int64_t c = s.heads * s.d, l = s.h * s.w;
+    const Tensor mask = s.mask ? some_mask(s.n, l, l) : Tensor{};
+    // With one key the softmax is constant: nothing depends on q and k, and on no table row.
+    const auto table = [&](const char* name, std::int64_t extent) {
+      const CaseInput input = normal(name, {2 * extent - 1, s.d}, 0, 0.4);
+      return extent == 1 ? zero_gradient(input) : input;
+    };
+    list.add(
+        {.label = concat_text("map ", s.h, "x", s.w, " N", s.n, " heads ", s.heads, " d", s.d, s.mask ? " mask" : ""),
+         .inputs = {normal("qkv", {s.n, l, 3 * c}), table("rel_height", s.h), table("rel_width", s.w)},
+         .run =
+             [=](Vars v) {
+               return Outs{attention_packed(v[0], {.heads = s.heads,
+                                                   .scale = 0.4,
+                                                   .blocked = mask.to(v[0].value().device()),
+                                                   .rel_height = v[1],
+                                                   .rel_width = v[2]})};
+             },
+         .reference = [=](Refs t) { return std::vector{relative_loops(t[0], t[1], t[2], mask, s.heads, 0.4)}; },
+         .f32_tolerance = 5e-6,
+         .f32_grad_tolerance = 3e-5,
+         .why = "as above, with two more products per logit"});
+  }
+  for (const auto& [n, side, heads, d] : {std::tuple{25, 14, 16, 80}, std::tuple{1, 64, 16, 80}})
+    list.add(
+        {.label = concat_text("map ", side, "x", side, ", ", n, " of them, ", heads, " heads, d ", d),
+         .inputs = {normal("qkv", {n, side * side, 3 * heads * d}), normal("rel_height", {2 * side - 1, d}, 0, 0.1),
+                    normal("rel_width", {2 * side - 1, d}, 0, 0.1)},
+         .run =
+             [=](Vars v) {
+               return Outs{attention_packed(v[0], {.heads = heads, .rel_height = v[1], .rel_width = v[2]})};
+             },
+         .bench_only = true,
+         .flops = 4.0 * n * side * side * side * side * heads * d,
+         .bytes = 16.0 * n * side * side * heads * d});
+  Tensor closed = Tensor::zeros({1, 3, 70}, DType::u8);
+  for (std::int64_t key = 0; key < 70; ++key) closed.mutable_data<std::uint8_t>()[70 + key] = 1;
+  list.add(
+      {.label = "a query with all keys blocked",
+       .inputs = {normal("q", {1, 3, 4}), normal("k", {1, 70, 4}), normal("v", {1, 70, 4})},
+       .run =
+           [=](Vars v) {
+             return Outs{attention(v[0], v[1], v[2], {.heads = 2, .blocked = closed.to(v[0].value().device())})};
+           },
+       .reference = [=](Refs t) { return std::vector{attention_loops(t[0], t[1], t[2], closed, 2, std::sqrt(0.5))}; },
+       .f32_tolerance = 2e-6,
+       .why = "sums of two products",
+       .check_gradient = false});
+  list.add({.label = "frozen q and v",
+            .inputs = {frozen(normal("q", {1, 3, 4})), normal("k", {1, 6, 4}), frozen(normal("v", {1, 6, 4}))},
+            .run = [](Vars v) { return Outs{attention(v[0], v[1], v[2], {.heads = 2})}; },
+            .reference = [](Refs t) { return std::vector{attention_loops(t[0], t[1], t[2], {}, 2, std::sqrt(0.5))}; },
+            .f32_tolerance = 2e-6,
+            .f32_grad_tolerance = 1e-5,
+            .why = "sums of two products"});
+  for (const auto& [n, heads, d] : {std::array{1, 3, 64}, std::array{1, 6, 64}, std::array{1, 12, 64},
+                                    std::array{1, 16, 64}, std::array{4, 16, 64}, std::array{1, 8, 32}})
+    list.add({.label = concat_text("packed ", n, " x ", heads, " heads, 1025 tokens, d ", d),
+              .inputs = {normal("qkv", {n, 1025, 3 * heads * d})},
+              .run = [=](Vars v) { return Outs{attention_packed(v[0], {.heads = heads})}; },
+              .bench_only = true,
+              .flops = 4.0 * 1025 * 1025 * n * heads * d,
+              .bytes = 16.0 * 1025 * n * heads * d});
+});
+
+// Forward and backward of rows inside a packed tensor with a margin, poisoned outside.
+std::vector<Tensor> run_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& g,
+                            const ops::AttentionOptions& o) {
+  const auto out = ops::attention(rows_of(q), rows_of(k), rows_of(v), o);
+  Tensor gq = Tensor::empty_like(q), gk = Tensor::empty_like(k), gv = Tensor::empty_like(v);
+  ops::attention_backward(g, rows_of(q), rows_of(k), rows_of(v), out, o, {rows_of(gq), rows_of(gk), rows_of(gv)});
+  return {out.out, out.log_sum_exp, gq, gk, gv};
+}
+
+TEST_CASE("attention agrees on every instruction set") {
+  check_every_isa("attention");
+}
+
+TEST_CASE("attention agrees with its reference variant at sizes beyond one block and one part") {
+  poison_new_tensors(true);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const bool masked : {false, true}) {
+      const std::int64_t lq = 1025, lk = 389, heads = 2;
+      const Tensor q = random_normal(RandomKey(1), {2, lq, heads * 20}, 0, 1, dtype);
+      const Tensor k = random_normal(RandomKey(2), {2, lk, heads * 20}, 0, 1, dtype);
+      const Tensor v = random_normal(RandomKey(3), {2, lk, heads * 12}, 0, 1, dtype);
+      const Tensor g = random_normal(RandomKey(4), {2, lq, heads * 12}, 0, 1, dtype);
+      const ops::AttentionOptions o{.heads = heads, .blocked = masked ? some_mask(2, lq, lk) : Tensor{}};
+      const auto fast = run_all(q, k, v, g, o);
+      setenv("REIN_KERNEL", "attention:reference", 1);
+      const auto slow = run_all(q, k, v, g, o);
+      unsetenv("REIN_KERNEL");
+      for (std::size_t i = 0; i < fast.size(); ++i) {
+        CAPTURE(i);
+        CAPTURE(masked);
+        const Comparison c = compare(fast[i], slow[i], dtype == DType::f32 ? 5e-6 : 1e-13);
+        CHECK_MESSAGE(c.ok, "error ", c.error, " ", c.text);
+      }
+    }
+  }
+  poison_new_tensors(false);
+}
+
+TEST_CASE("relative positions agree with the reference variant beyond one block and one part, with a table frozen") {
+  poison_new_tensors(true);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::int64_t h = 27, w = 31, d = 20, c = 2 * d;  // 837 places: two parts of the queries
+    const auto draw = [&](std::uint64_t seed, const Shape& shape, double std) {
+      return random_normal(RandomKey(seed), shape, 0, std, dtype);
+    };
+    const Tensor qkv = draw(1, {2, h * w, 3 * c}, 1), g = draw(2, {2, h * w, c}, 1);
+    const Tensor rel_h = draw(3, {2 * h - 1, d}, 0.2), rel_w = draw(4, {2 * w - 1, d}, 0.2);
+    const auto run = [&](bool frozen) {
+      const Variable x = frozen ? constant(qkv) : parameter(qkv.clone());
+      const Variable down = parameter(rel_h.clone()), across = frozen ? constant(rel_w) : parameter(rel_w.clone());
+      const Variable y = attention_packed(x, {.heads = 2, .rel_height = down, .rel_width = across});
+      backward(y, g);
+      std::vector<Tensor> all{y.value(), down.grad()};
+      if (!frozen) all.insert(all.end(), {x.grad(), across.grad()});
+      return all;
+    };
+    check_same_bits_for_any_threads([&] { return run(false); });
+    const auto fast = run(false), partly = run(true);
+    setenv("REIN_KERNEL", "attention:reference", 1);
+    const auto slow = run(false);
+    unsetenv("REIN_KERNEL");
+    for (std::size_t i = 0; i < fast.size(); ++i) {
+      CAPTURE(i);
+      const Comparison result = compare(fast[i], slow[i], dtype == DType::f32 ? 2e-5 : 1e-12);
+      CHECK_MESSAGE(result.ok, "error ", result.error, " ", result.text);
+    }
+    CHECK(same_bits(fast[1], partly[1]));
+  }
+  poison_new_tensors(false);
+}
+
+TEST_CASE("no image at all: the gradients of relative positions are zeros, not what the memory held") {
+  poison_new_tensors(true);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::int64_t h = 3, w = 2, d = 4, c = 2 * d;
+    const auto table = [&](std::int64_t side) { return parameter(Tensor::zeros({2 * side - 1, d}, dtype)); };
+    const Variable x = parameter(Tensor::zeros({0, h * w, 3 * c}, dtype)), down = table(h), across = table(w);
+    const Variable y = attention_packed(x, {.heads = 2, .rel_height = down, .rel_width = across});
+    backward(y, Tensor::zeros({0, h * w, c}, dtype));
+    for (const Variable& v : {down, across}) CHECK(same_bits(v.grad(), Tensor::zeros(v.shape(), dtype)));
+  }
+  poison_new_tensors(false);
+}
+
+TEST_CASE("tables of relative positions must fit the map, and come together") {
+  const Tensor x = Tensor::zeros({2, 6, 8}, DType::f32);
+  const auto run = [&](const Tensor& down, const Tensor& across) {
+    ops::attention(rows_of(x), rows_of(x), rows_of(x), {.heads = 2, .rel_height = down, .rel_width = across});
+  };
+  const auto table = [](std::int64_t rows, std::int64_t d) { return Tensor::zeros({rows, d}, DType::f32); };
+  run(table(3, 4), table(5, 4));
+  CHECK_THROWS_WITH_AS(run(table(3, 4), table(3, 4)),
+                       "[attention] queries and keys must be the 4 places of a map of 2 x 2, got 6 and 6",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(run(table(3, 4), table(4, 4)),
+                       "[attention] rel_height and rel_width must be f32 (2 h - 1, 4) and (2 w - 1, 4), got f32 (3, 4) "
+                       "and f32 (4, 4)",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(run(table(3, 8), table(5, 8)), std::invalid_argument);
+  CHECK_THROWS_AS(run(table(3, 4), {}), std::invalid_argument);
+}
+
+TEST_CASE("attention gives the same bits for any number of threads, and per sample as in a batch") {
+  const Tensor q = random_normal(RandomKey(1), {3, 531, 66}, 0, 1), k = random_normal(RandomKey(2), {3, 197, 66}, 0, 1);
+  const Tensor v = random_normal(RandomKey(3), {3, 197, 66}, 0, 1), g = random_normal(RandomKey(4), {3, 531, 66}, 0, 1);
+  const ops::AttentionOptions o{.heads = 3};
+  check_same_bits_for_any_threads([&] { return run_all(q, k, v, g, o); });
+  const auto batch = run_all(q, k, v, g, o), one = run_all(q.rows(1, 2), k.rows(1, 2), v.rows(1, 2), g.rows(1, 2), o);
+  for (std::size_t i = 0; i < batch.size(); ++i) CHECK(same_bits(batch[i].rows(1, 2), one[i]));
+}
+
+TEST_CASE("attention takes huge logits, and NaN reaches what it touches only") {
+  const KeepIsa keep;
+  for (const std::string& isa : available_isas()) {
+    force_isa(isa);
+    CAPTURE(isa);
+    Tensor q = Tensor::full({1, 3, 4}, 1000, DType::f32), k = Tensor::zeros({1, 70, 4}, DType::f32);
+    k.view({70, 4}).rows(5, 6).fill(1);
+    k.view({70, 4}).rows(6, 7).fill(-1);
+    const Tensor v = random_normal(RandomKey(1), {1, 70, 4}, 0, 1), g = random_normal(RandomKey(2), {1, 3, 4}, 0, 1);
+    auto r = run_all(q, k, v, g, {});  // logits 2000, -2000, 0
+    for (std::int64_t c = 0; c < 4; ++c) CHECK(r[0].at(c) == v.at(5 * 4 + c));
+    CHECK(r[1].at(0) == 2000);
+    for (const Tensor& t : r)
+      for (const double x : t.to_doubles()) CHECK(std::isfinite(x));
+    q.view({3, 4}).rows(1, 2).fill(std::numeric_limits<double>::quiet_NaN());
+    r = run_all(q, k, v, g, {});
+    for (std::int64_t c = 0; c < 4; ++c) {
+      CHECK(std::isnan(r[0].at(4 + c)));
+      CHECK(std::isnan(r[2].at(4 + c)));
+      CHECK(std::isfinite(r[0].at(c)));
+      CHECK(std::isfinite(r[2].at(8 + c)));
+    }
+    CHECK(std::isnan(r[3].at(0)));
+    CHECK(std::isnan(r[4].at(0)));
+  }
+}
+
+TEST_CASE("a query with all keys blocked gives NaN, its neighbours do not") {
+  Tensor mask = Tensor::zeros({1, 2, 3}, DType::u8);
+  mask.view({2, 3}).rows(0, 1).fill(1);
+  const Tensor x = random_normal(RandomKey(1), {1, 3, 4}, 0, 1);
+  const auto out = ops::attention(rows_of(x, {0, 2}), rows_of(x), rows_of(x), {.blocked = mask});
+  CHECK(std::isnan(out.out.at(0)));
+  CHECK(std::isfinite(out.out.at(4)));
+}
+
+TEST_CASE("attention saves out and log-sum-exp beside its inputs, and no matrix") {
+  const Variable qkv = parameter(random_normal(RandomKey(1), {2, 300, 3 * 8}, 0, 1));
+  const Variable y = attention_packed(qkv, {.heads = 2});
+  std::size_t bytes = 0;
+  for (const SavedBytes& s : y.impl()->node->saved_bytes) bytes += s.bytes;
+  CHECK(bytes == qkv.value().bytes() + y.value().bytes() + 2 * 2 * 300 * sizeof(float));
+}
+
+TEST_CASE("attention writes gradients into column ranges and leaves the rest alone") {
+  const std::int64_t c = 6;
+  const Tensor qkv = random_normal(RandomKey(1), {2, 9, 3 * c}, 0, 1), g = random_normal(RandomKey(2), {2, 9, c}, 0, 1);
+  const auto part = [&](const Tensor& t, std::int64_t i) { return rows_of(t, {}, {i * c, (i + 1) * c}); };
+  const ops::AttentionOptions o{.heads = 2};
+  const auto out = ops::attention(part(qkv, 0), part(qkv, 1), part(qkv, 2), o);
+  Tensor grad = Tensor::full({2, 9, 3 * c}, 7, DType::f32);
+  ops::attention_backward(g, part(qkv, 0), part(qkv, 1), part(qkv, 2), out, o, {{}, part(grad, 1), {}});
+  for (std::int64_t i = 0; i < grad.count(); ++i) CHECK((grad.at(i) == 7) == (i % (3 * c) / c != 1));
+}
+
+TEST_CASE("attention takes no samples and no queries, and names what it got") {
+  const Tensor x = Tensor::zeros({2, 5, 8}, DType::f32), none = Tensor::zeros({2, 0, 8}, DType::f32);
+  CHECK(ops::attention(rows_of(none), rows_of(x), rows_of(x), {.heads = 2}).out.shape() == Shape{2, 0, 8});
+  CHECK(run_all(none, x, x, none, {.heads = 2})[3].to_doubles() == std::vector<double>(80, 0.0));
+  const auto run = [&](const Tensor& k, ops::AttentionOptions o) {
+    ops::attention(rows_of(x), rows_of(k), rows_of(k), o);
+  };
+  CHECK_THROWS_WITH_AS(
+      run(x, {.heads = 3}),
+      "[attention] columns must be a multiple of heads = 3; q is 2 x (5, 8) in (2, 5, 8) f32, k is 2 x "
+      "(5, 8) in (2, 5, 8) f32, v is 2 x (5, 8) in (2, 5, 8) f32",
+      std::invalid_argument);
+  CHECK_THROWS_WITH_AS(run(x, {.blocked = Tensor::zeros({2, 5, 4}, DType::u8)}),
+                       "[attention] blocked must be u8 (2, 5, 5), got u8 (2, 5, 4)", std::invalid_argument);
+  CHECK_THROWS_AS(run(none, {}), std::invalid_argument);
+  CHECK_THROWS_AS(run(Tensor::zeros({1, 5, 8}, DType::f32), {}), std::invalid_argument);
+  setenv("REIN_KERNEL", "attention:fast", 1);
+  CHECK_THROWS_AS(run(x, {}), std::invalid_argument);
+  unsetenv("REIN_KERNEL");
+  CHECK_THROWS_AS(attention_packed(parameter(x), {}), std::invalid_argument);
+}
+
+}  // namespace

@@ -1,0 +1,110 @@
+// rein gradcheck: the tape against central differences, over the registry of ops, modules and whole models.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "tensor/error.h"
+#include "tensor/text.h"
+#include "autograd/cases/case.h"
+#include "train/cli/commands.h"
+
+namespace rein::train {
+namespace {
+
+struct Options {
+  std::vector<std::string> names;
+  std::string device = "cpu";
+  bool all = false, list = false;
+};
+
+void print_list() {
+  for (const std::string& op : testing::registered_ops()) {
+    int checked = 0;
+    std::string level;
+    for (const testing::OpCase& c : testing::cases_of(op)) {
+      checked += !c.bench_only && c.check_gradient;
+      level = c.level;
+    }
+    std::printf("%-24s %-7s %d cases\n", op.c_str(), level.c_str(), checked);
+  }
+}
+
+std::vector<std::string> wanted_ops(const Options& options) {
+  const std::vector<std::string> known = testing::registered_ops();
+  if (options.all) return known;
+  for (const std::string& name : options.names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::optional<std::string> near = nearest(name, known);
+    fail("gradcheck", "unknown name '", name, "'", near ? "; did you mean '" + *near + "'?" : "",
+         " (rein gradcheck --list)");
+  }
+  return options.names;
+}
+
+void print_row(const testing::OpCase& c, const GradcheckRow& row, const Globals& globals) {
+  if (globals.json) {
+    const nlohmann::json line{{"op", c.op},
+                              {"case", c.label},
+                              {"input", row.input},
+                              {"where", row.where},
+                              {"analytic", row.analytic},
+                              {"numeric", row.numeric},
+                              {"error", row.error},
+                              {"ok", row.ok},
+                              {"note", row.note}};
+    std::printf("%s\n", line.dump().c_str());
+  } else if (!globals.quiet || !row.ok) {
+    std::printf("%-18s %-26s %-12s %-14s %14.6g %14.6g %9.1e  %s%s%s\n", c.op.c_str(), c.label.c_str(),
+                row.input.c_str(), row.where.c_str(), row.analytic, row.numeric, row.error, row.ok ? "ok" : "FAILED",
+                row.note.empty() ? "" : ": ", row.note.c_str());
+  }
+}
+
+void print_problem(const testing::OpCase& c, const std::string& problem, const Globals& globals) {
+  if (globals.json)
+    std::printf("%s\n",
+                nlohmann::json{{"op", c.op}, {"case", c.label}, {"ok", false}, {"note", problem}}.dump().c_str());
+  else
+    std::printf("%-18s %-26s FAILED: %s\n", c.op.c_str(), c.label.c_str(), problem.c_str());
+}
+
+int run(const Options& options, const Globals& globals) {
+  if (options.list) {
+    print_list();
+    return 0;
+  }
+  require(options.all || !options.names.empty(), "gradcheck", "name an op, a module or a model, or give --all");
+  const std::vector<std::string> ops = wanted_ops(options);
+  if (!globals.json && !globals.quiet) {
+    std::printf("%-18s %-26s %-12s %-14s %14s %14s %9s\n", "op", "case", "input", "worst element", "analytic",
+                "numeric", "error");
+  }
+  const Device device = parse_device(options.device);
+  int passed = 0, failed = 0;
+  for (const std::string& op : ops) {
+    for (const testing::OpCase& c : testing::cases_of(op)) {
+      if (c.bench_only || !c.check_gradient) continue;
+      const GradcheckReport report = testing::check_gradient(c, device);
+      for (const GradcheckRow& row : report.rows) print_row(c, row, globals);
+      if (!report.problem.empty()) print_problem(c, report.problem, globals);
+      (report.ok ? passed : failed) += 1;
+    }
+  }
+  if (!globals.json) std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+}  // namespace
+
+void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* cmd = app.add_subcommand("gradcheck", "Compare gradients with central differences in f64");
+  cmd->add_option("names", options->names, "Ops, modules or models (rein gradcheck --list)");
+  cmd->add_flag("--all", options->all, "Everything that is registered");
+  cmd->add_flag("--list", options->list, "Print what can be checked");
+  cmd->add_option("--device", options->device, "cpu, cuda or cuda:N (default: cpu)");
+  cmd->footer("Example: rein gradcheck softmax attention");
+  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
+}
+
+}  // namespace rein::train

@@ -1,0 +1,67 @@
+// rein graph: what one training step records and keeps for backward.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "autograd/graph.h"
+#include "models/segmentor.h"
+#include "nn/bind.h"
+#include "train/cli/commands.h"
+
+namespace rein::train {
+namespace {
+
+struct Options {
+  std::string method = "rein";
+  std::int64_t height = 256, width = 256, batch = 1;
+  bool dot = false, recompute = false;
+};
+
+int run(const Options& options, bool as_json) {
+  models::SegmentorOptions segmentor_options;
+  segmentor_options.vit = models::vit_tiny();
+  segmentor_options.method = models::method_of(options.method);
+  segmentor_options.recompute = options.recompute;
+  segmentor_options.rein.link_token_to_query = false;
+  models::Segmentor segmentor(segmentor_options);
+  segmentor.name_tree();
+  nn::initialise(segmentor, RandomKey(1), DType::f32);
+  const Tensor images = Tensor::zeros({options.batch, options.height, options.width, 3}, DType::f32);
+  const Tensor labels = Tensor::zeros({options.batch, options.height, options.width}, DType::i64);
+  const models::Losses losses =
+      segmentor.loss({.training = true, .key = RandomKey(1), .first_sample = 0}, images, labels);
+  std::set<const void*> parameters;
+  segmentor.visit([&](const std::string&, nn::Param& p) { parameters.insert(p.value.value().storage().get()); });
+  const Graph graph = graph_of(std::span(&losses.total, 1), parameters);
+  if (as_json) {
+    nlohmann::ordered_json ops = nlohmann::ordered_json::object();
+    for (const GraphNode& node : graph.nodes) {
+      auto& op = ops.emplace(node.op, nlohmann::ordered_json{{"nodes", 0}, {"saved_bytes", 0}}).first.value();
+      op["nodes"] = op["nodes"].get<std::size_t>() + 1;
+      op["saved_bytes"] = op["saved_bytes"].get<std::size_t>() + node.saved_bytes;
+    }
+    const nlohmann::ordered_json json = {
+        {"nodes", graph.nodes.size()}, {"saved_bytes", graph.saved_bytes}, {"ops", std::move(ops)}};
+    std::printf("%s\n", json.dump().c_str());
+    return 0;
+  }
+  std::printf("%s", (options.dot ? dot_text(graph) : summary_text(graph)).c_str());
+  return 0;
+}
+
+}  // namespace
+
+void add_graph(CLI::App& app, const Globals& globals, Command& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* cmd = app.add_subcommand("graph", "What one training step of a ViT-Ti records and keeps for backward");
+  cmd->add_option("--method", options->method, "freeze, full or rein");
+  cmd->add_option("--batch", options->batch)->check(CLI::PositiveNumber);
+  cmd->add_option("--height", options->height)->check(CLI::PositiveNumber);
+  cmd->add_option("--width", options->width)->check(CLI::PositiveNumber);
+  cmd->add_flag("--recompute", options->recompute, "With recomputation");
+  cmd->add_flag("--dot", options->dot, "Graphviz source instead of the table");
+  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals.json); }; });
+}
+
+}  // namespace rein::train

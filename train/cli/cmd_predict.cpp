@@ -1,0 +1,75 @@
+// rein predict CHECKPOINT FILE|FOLDER --out DIR: pictures of what a model sees.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tensor/error.h"
+#include "train/cli/commands.h"
+#include "train/cli/console.h"
+#include "train/score/predict.h"
+
+namespace rein::train {
+namespace {
+
+struct Arguments {
+  std::string checkpoint, input, out, backbone, weights, resize = "native", precision, device = "cpu";
+  std::int64_t window = -1, stride = -1;
+  double opacity = 0.5;
+};
+
+int run(const Arguments& a, const Globals& globals) {
+  const std::vector<PhotoFile> photos = find_photos(a.input, a.out);
+  PredictOptions options;
+  options.resize = parse_resize(a.resize);
+  options.opacity = a.opacity;
+  const Device device = parse_device(a.device);
+  const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
+  loaded.built.model->move_to(device);
+  const EvalConfig& eval = loaded.config.eval;
+  options.sliding = {a.window >= 0 ? a.window : eval.window, a.window >= 0 ? default_stride(a.window) : eval.stride,
+                     eval.batch};
+  if (a.stride >= 0) options.sliding.stride = a.stride;
+  if (options.sliding.window > 0 && (options.sliding.stride < 1 || options.sliding.stride > options.sliding.window))
+    fail("predict", "--stride must be within 1 and the window (", options.sliding.window, "), got ",
+         options.sliding.stride);
+  ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
+  const auto all = static_cast<std::int64_t>(photos.size());
+  predict_photos(loaded, photos, a.out, options, [&](std::int64_t done) { progress.show("predict", done, all, ""); });
+  progress.clear();
+  if (globals.json) {
+    const nlohmann::ordered_json json = {{"photos", all}, {"out", a.out}};
+    std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  } else if (!globals.quiet) {
+    std::printf("%lld photos -> %s\n", static_cast<long long>(all), a.out.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, const Globals& globals, Command& chosen) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("predict", "segment photos: class ids, colours and an overlay as PNG");
+  command->add_option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)")
+      ->required();
+  command->add_option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png")->required();
+  command->add_option("--out", a->out, "folder of the pictures")->required();
+  command->add_option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
+  command
+      ->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")
+      ->check(CLI::Range(0, 32768));
+  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
+      ->check(CLI::Range(1, 32768));
+  command->add_option("--opacity", a->opacity, "of the colours in the overlay")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
+  command
+      ->add_option("--precision", a->precision,
+                   "f32, or bf16 for products with frozen weights: faster (default: the run's)")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+  command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
+  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+}
+
+}  // namespace rein::train

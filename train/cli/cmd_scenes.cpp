@@ -1,0 +1,102 @@
+// rein scenes --out DIR: procedural street scenes with exact labels, as a data set.
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "data/scenes/folder.h"
+#include "data/scenes/split.h"
+#include "tensor/error.h"
+#include "tensor/text.h"
+#include "train/cli/commands.h"
+#include "train/cli/console.h"
+
+namespace rein::train {
+namespace {
+
+namespace scenes = data::scenes;
+
+struct Arguments {
+  std::string out, size = "128x256";
+  std::vector<std::string> styles = {"game"};
+  scenes::FolderOptions options;
+  bool list = false;
+};
+
+data::Size parse_size(const std::string& text) {
+  data::Size size;
+  const char* end = text.data() + text.size();
+  const auto height = std::from_chars(text.data(), end, size.height);
+  bool ok = height.ec == std::errc() && height.ptr != end && *height.ptr == 'x';
+  if (ok) {
+    const auto width = std::from_chars(height.ptr + 1, end, size.width);
+    ok = width.ec == std::errc() && width.ptr == end;
+  }
+  require(ok, "scenes", "--size must have the form HEIGHTxWIDTH, such as 128x256, got \"", text, "\"");
+  scenes::check_size(size);
+  return size;
+}
+
+void list_styles(const Globals& globals) {
+  for (const scenes::Style& style : scenes::all_styles()) {
+    const std::string name(style.name), text(style.text);
+    const char* group = scenes::group_name(style.group);
+    if (globals.json)
+      std::printf("%s\n", nlohmann::ordered_json{{"style", name}, {"group", group}, {"text", text}}.dump().c_str());
+    else
+      std::printf("%-10s %-12s %s\n", name.c_str(), group, text.c_str());
+  }
+}
+
+int run(Arguments& a, const Globals& globals) {
+  if (a.list) {
+    list_styles(globals);
+    return 0;
+  }
+  if (a.out.empty()) fail("scenes", "needs --out FOLDER");
+  a.options.size = parse_size(a.size);
+  const auto styles = scenes::styles_named(a.styles);
+  ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  const std::int64_t made = scenes::write_folder(a.out, styles, a.options, [&](std::int64_t done, std::int64_t all) {
+    const double left = seconds() / static_cast<double>(done) * static_cast<double>(all - done);
+    progress.show("scenes", done, all, duration_text(left) + " left");
+  });
+  progress.clear();
+  const auto all = static_cast<std::int64_t>(styles.size()) * a.options.count;
+  if (globals.json) {
+    nlohmann::ordered_json json = {{"out", a.out}, {"scenes", all}, {"new", made}, {"seconds", seconds()}};
+    for (const scenes::Style* style : styles) json["styles"].push_back(std::string(style->name));
+    std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  } else if (!globals.quiet) {
+    std::printf("%lld scenes (%lld new) in %s -> %s\n", static_cast<long long>(all), static_cast<long long>(made),
+                duration_text(seconds()).c_str(), a.out.c_str());
+    const std::string place = std::filesystem::absolute(a.out).lexically_normal().string();
+    std::printf("in a configuration: dataset = \"%s/dataset.toml\", root = \"%s\", split = \"%s\"\n", place.c_str(),
+                place.c_str(), std::string(styles.front()->name).c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_scenes(CLI::App& app, const Globals& globals, Command& chosen) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("scenes", "write procedural street scenes with exact labels as a data set");
+  command->add_option("--out", a->out, "folder of the data set; a second call goes on or adds to it");
+  command
+      ->add_option("--style", a->styles,
+                   "a style, or source, target, pretraining, all; may be repeated (default: game)")
+      ->take_all()
+      ->allow_extra_args(false);
+  command->add_option("--count", a->options.count, "scenes of each style (default: 100)");
+  command->add_option("--seed", a->options.seed, "other seeds are other streets (default: 0)");
+  command->add_option("--size", a->size, "HEIGHTxWIDTH in pixels (default: 128x256)");
+  command->add_flag("--list", a->list, "list the styles and exit");
+  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+}
+
+}  // namespace rein::train

@@ -1,0 +1,61 @@
+#include "train/run/load.h"
+
+#include <cstdlib>
+
+#include "tensor/error.h"
+#include "tensor/io/sha256.h"
+#include "train/error.h"
+
+namespace rein::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path find_backbone(const CheckpointInfo& info, const std::string& recorded, const fs::path& given,
+                       fs::path weights) {
+  if (!given.empty()) return given;
+  if (const char* folder = std::getenv("REIN_WEIGHTS_DIR"); weights.empty() && folder != nullptr) weights = folder;
+  if (!weights.empty() && fs::exists(weights / info.backbone_file)) return weights / info.backbone_file;
+  if (fs::exists(recorded)) return recorded;
+  throw HintedError("[checkpoint] the backbone file " + info.backbone_file + " is not at " + recorded,
+                    "say where it is: --backbone FILE, or --weights-root FOLDER");
+}
+
+}  // namespace
+
+fs::path find_checkpoint(const fs::path& path) {
+  if (fs::exists(path / "checkpoint.json") || !fs::is_directory(path / "checkpoints")) return path;
+  if (fs::exists(path / "best" / "checkpoint.json")) return path / "best";
+  fs::path newest;
+  for (const auto& entry : fs::directory_iterator(path / "checkpoints")) {
+    const std::string name = entry.path().filename().string();
+    // Steps are padded with zeros to six digits; longer ones are later.
+    const auto later = [&](const std::string& a, const std::string& b) {
+      return a.size() != b.size() ? a.size() > b.size() : a > b;
+    };
+    if (name.starts_with("step-") && (newest.empty() || later(name, newest.filename().string()))) newest = entry.path();
+  }
+  if (newest.empty()) fail_runtime("checkpoint", path.string(), " has no checkpoint yet");
+  return newest;
+}
+
+LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights,
+                         const std::string& precision) {
+  const fs::path folder = find_checkpoint(path);
+  LoadedModel loaded;
+  loaded.info = read_checkpoint(folder);
+  loaded.config = read_checkpoint_config(folder);
+  loaded.config.model.backbone = find_backbone(loaded.info, loaded.config.model.backbone, backbone, weights).string();
+  if (!precision.empty()) {
+    require(precision == "f32" || loaded.config.model.method != "full", "precision",
+            "bf16 rounds frozen weights, and this checkpoint has a trained backbone");
+    loaded.config.model.precision = precision;
+  }
+  check_backbone(loaded.info, loaded.config.model.backbone, sha256_of_file(loaded.config.model.backbone));
+  loaded.built = build_model(loaded.config, loaded.info.classes.count());
+  loaded.built.norm = loaded.info.norm;
+  load_model(folder, *loaded.built.model);
+  return loaded;
+}
+
+}  // namespace rein::train
