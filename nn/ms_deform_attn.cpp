@@ -5,9 +5,9 @@
 #include <numbers>
 
 #include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/ops/norm/softmax.h"
 #include "autograd/ops/sampling/ms_deform_attn.h"
 #include "autograd/ops/shape/shape.h"
-#include "autograd/ops/norm/softmax.h"
 #include "nn/conv.h"
 #include "tensor/error.h"
 

@@ -1,9 +1,9 @@
 #include "nn/window_attention.h"
 
 #include "autograd/ops/attention/attention.h"
+#include "autograd/ops/attention/windows.h"
 #include "autograd/ops/sampling/resize.h"
 #include "autograd/ops/shape/shape.h"
-#include "autograd/ops/attention/windows.h"
 #include "tensor/error.h"
 
 namespace rein::nn {

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/device_info.h"
 #include "tensor/error.h"
 
@@ -65,6 +65,26 @@ Device parse_device(const std::string& text) {
                  text, "'");
   }
   return device;
+}
+
+bool built_with_cuda() {
+  return cuda::built;
+}
+
+std::string cuda_text() {
+  if constexpr (!cuda::built) {
+    return "no (configure with -DREIN_CUDA=ON)";
+  } else {
+    std::string text = "built for " + cuda::architectures() + "; ";
+    const std::vector<cuda::DeviceInfo> found = cuda::devices();
+    if (found.empty()) return text + "no device found";
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const cuda::DeviceInfo& d = found[i];
+      text += concat_text(i > 0 ? ", " : "", "cuda:", i, " ", d.name, " (", d.major, ".", d.minor, ", ", d.memory >> 20,
+                          " MiB)");
+    }
+    return text;
+  }
 }
 
 }  // namespace rein

@@ -1,7 +1,7 @@
 #include "tensor/device_graph.h"
 
 #include "tensor/cuda/async.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 
 namespace rein {
 

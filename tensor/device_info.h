@@ -9,6 +9,10 @@
 
 namespace rein {
 
+bool built_with_cuda();  // the CUDA backend is part of this build
+// What it was built for, and the devices that are there; "no (…)" without it. For people.
+std::string cuda_text();
+
 std::string device_name(Device device);  // "NVIDIA H100 80GB HBM3"; "cpu" for the CPU
 
 // Waits until all work given to the device is done; at once for the CPU.

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "tensor/cuda/async.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 
 namespace rein {

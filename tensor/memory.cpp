@@ -10,7 +10,7 @@
 #include <new>
 
 #include "tensor/block_cache.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 
 namespace rein {

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "tensor/cuda/door.h"
 #include "tensor/cuda/fill.h"
-#include "tensor/cuda/runtime.h"
 #include "tensor/error.h"
 #include "tensor/half.h"
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "tensor/cuda/async.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 
 namespace rein {

@@ -3,8 +3,7 @@
 #include <cstdlib>
 
 #include "tensor/cpu_features.h"
-#include "tensor/cuda/runtime.h"
-#include "tensor/error.h"
+#include "tensor/device_info.h"
 #include "tensor/parallel.h"
 
 namespace rein::train {
@@ -16,22 +15,6 @@ std::string version_text() {
 std::string forced_kernels_text() {
   const char* forced = std::getenv("REIN_KERNEL");
   return forced == nullptr || *forced == '\0' ? "default" : forced;
-}
-
-std::string cuda_text() {
-  if constexpr (!cuda::built) {
-    return "no (configure with -DREIN_CUDA=ON)";
-  } else {
-    std::string text = "built for " + cuda::architectures() + "; ";
-    const std::vector<cuda::DeviceInfo> found = cuda::devices();
-    if (found.empty()) return text + "no device found";
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const cuda::DeviceInfo& d = found[i];
-      text += concat_text(i > 0 ? ", " : "", "cuda:", i, " ", d.name, " (", d.major, ".", d.minor, ", ", d.memory >> 20,
-                          " MiB)");
-    }
-    return text;
-  }
 }
 
 std::string about_text() {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "data/sets/dataset.h"
 #include "data/loading/transforms.h"
+#include "data/sets/dataset.h"
 #include "tensor/tensor.h"
 
 namespace rein::data {

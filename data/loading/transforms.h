@@ -7,10 +7,10 @@
 #include <span>
 #include <vector>
 
-#include "data/sets/dataset.h"
 #include "data/images/image.h"
-#include "data/loading/photometric.h"
 #include "data/images/resize.h"
+#include "data/loading/photometric.h"
+#include "data/sets/dataset.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 

@@ -4,10 +4,10 @@
 #include <set>
 #include <string>
 
-#include "data/sets/classes.h"
 #include "data/images/file.h"
 #include "data/images/image_io.h"
 #include "data/scenes/split.h"
+#include "data/sets/classes.h"
 #include "tensor/error.h"
 #include "tensor/io/atomic_file.h"
 #include "tensor/parallel.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "data/sets/description.h"
 #include "data/images/image.h"
+#include "data/sets/description.h"
 #include "data/sets/label_map.h"
 
 namespace rein::data {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "data/sets/classes.h"
 #include "data/scenes/split.h"
+#include "data/sets/classes.h"
 
 namespace rein::data {
 

@@ -5,8 +5,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/sets/description.h"
 #include "data/images/image_io.h"
+#include "data/sets/description.h"
 
 namespace rein::data {
 

@@ -9,9 +9,9 @@
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "autograd/ops/matmul/mixed.h"
+#include "autograd/ops/norm/softmax.h"
 #include "autograd/ops/shape/reduce.h"
 #include "autograd/ops/shape/shape.h"
-#include "autograd/ops/norm/softmax.h"
 #include "tensor/error.h"
 
 namespace rein::models {

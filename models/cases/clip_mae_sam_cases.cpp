@@ -1,8 +1,8 @@
 // Gradient checks of tiny CLIP, MAE and SAM encoders, and of SAM's blocks: image, every parameter, in f64. Their values
 // are checked by the golden cases.
-#include "tensor/error.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny_clip_mae_sam.h"
+#include "tensor/error.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // Gradient checks of Mask2Former's parts and of the whole head, with the attention masks, points and matches fixed.
+#include "models/cases/module_case.h"
+#include "models/cases/tiny.h"
 #include "models/heads/mask2former.h"
 #include "nn/multihead_attention.h"
 #include "tensor/error.h"
-#include "models/cases/module_case.h"
-#include "models/cases/tiny.h"
 
 namespace {
 

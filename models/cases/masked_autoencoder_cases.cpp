@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <set>
 
+#include "models/cases/module_case.h"
 #include "models/pretraining/masked_autoencoder.h"
 #include "nn/bind.h"
-#include "models/cases/module_case.h"
 
 namespace {
 

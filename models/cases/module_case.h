@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "nn/module.h"
 #include "autograd/cases/case.h"
+#include "nn/module.h"
 
 namespace rein::testing {
 

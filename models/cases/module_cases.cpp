@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "autograd/ops/shape/shape.h"
-#include "tensor/error.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny.h"
+#include "tensor/error.h"
 
 namespace {
 

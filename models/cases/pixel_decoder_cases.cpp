@@ -4,13 +4,13 @@
 
 #include <cmath>
 
+#include "models/cases/module_case.h"
+#include "models/cases/tiny.h"
 #include "models/heads/feature_pyramid.h"
 #include "models/heads/pixel_decoder.h"
 #include "models/heads/sine_position.h"
 #include "nn/bind.h"
 #include "tensor/error.h"
-#include "models/cases/module_case.h"
-#include "models/cases/tiny.h"
 
 namespace {
 

@@ -2,9 +2,9 @@
 #include <doctest/doctest.h>
 
 #include "autograd/ops/elementwise/elementwise.h"
-#include "tensor/error.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny_families.h"
+#include "tensor/error.h"
 
 namespace {
 

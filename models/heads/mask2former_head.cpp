@@ -8,9 +8,9 @@
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/elementwise.h"
 #include "tensor/ops/matmul/gemm.h"
+#include "tensor/ops/norm/softmax.h"
 #include "tensor/ops/sampling/resize.h"
 #include "tensor/ops/shape/shape_ops.h"
-#include "tensor/ops/norm/softmax.h"
 
 namespace rein::models {
 namespace {

@@ -8,10 +8,10 @@
 #include "autograd/ops/sampling/point_sample.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
-#include "tensor/ops/shape/gather_rows.h"
 #include "tensor/ops/loss/match_slots.h"
 #include "tensor/ops/sampling/point_sample.h"
 #include "tensor/ops/sampling/random_points.h"
+#include "tensor/ops/shape/gather_rows.h"
 #include "tensor/ops/shape/shape_ops.h"
 #include "tensor/parallel.h"
 

@@ -5,13 +5,13 @@
 
 #include "tensor/error.h"
 #include "tensor/ops/loss/assignment.h"
-#include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/loss/mask_point_loss.h"
+#include "tensor/ops/matmul/gemm.h"
+#include "tensor/ops/norm/softmax.h"
 #include "tensor/ops/sampling/point_sample.h"
 #include "tensor/ops/sampling/random_points.h"
 #include "tensor/ops/shape/reduce.h"
 #include "tensor/ops/shape/shape_ops.h"
-#include "tensor/ops/norm/softmax.h"
 
 namespace rein::models {
 namespace {

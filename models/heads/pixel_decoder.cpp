@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "autograd/recompute.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/sampling/resize.h"
 #include "autograd/ops/shape/shape.h"
+#include "autograd/recompute.h"
 #include "models/heads/feature_pyramid.h"
 #include "models/heads/sine_position.h"
 #include "tensor/error.h"

@@ -1,7 +1,7 @@
 #include "models/heads/transformer_decoder.h"
 
-#include "autograd/recompute.h"
 #include "autograd/ops/elementwise/elementwise.h"
+#include "autograd/recompute.h"
 #include "tensor/error.h"
 
 namespace rein::models {

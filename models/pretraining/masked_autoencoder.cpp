@@ -6,8 +6,8 @@
 
 #include "autograd/ops/conv/conv.h"
 #include "autograd/ops/elementwise/elementwise.h"
-#include "autograd/ops/shape/gather_rows.h"
 #include "autograd/ops/norm/norm.h"
+#include "autograd/ops/shape/gather_rows.h"
 #include "autograd/ops/shape/reduce.h"
 #include "autograd/ops/shape/shape.h"
 #include "tensor/error.h"

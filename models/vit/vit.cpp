@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "autograd/recompute.h"
 #include "autograd/ops/elementwise/elementwise.h"
-#include "autograd/ops/shape/gather_rows.h"
 #include "autograd/ops/sampling/resize.h"
+#include "autograd/ops/shape/gather_rows.h"
 #include "autograd/ops/shape/shape.h"
+#include "autograd/recompute.h"
 #include "tensor/error.h"
 
 namespace rein::models {

@@ -13,12 +13,6 @@
 
 namespace rein::cuda {
 
-#ifdef REIN_WITH_CUDA
-inline constexpr bool built = true;  // doors call cuda:: kernels only under `if constexpr (cuda::built)`
-#else
-inline constexpr bool built = false;
-#endif
-
 struct DeviceInfo {
   std::string name;          // "NVIDIA H100 80GB HBM3"
   int major = 0, minor = 0;  // compute capability
@@ -56,16 +50,3 @@ std::uint64_t host_waits();
 std::map<std::string, std::uint64_t> launches();
 
 }  // namespace rein::cuda
-
-// One call for both devices: kernels of one op have the same signature in cpu:: and cuda::.
-//   REIN_ON_DEVICE(x.device(), layer_norm<T>(x.data<T>(), …));
-#define REIN_ON_DEVICE(device, ...)    \
-  do {                                 \
-    if constexpr (rein::cuda::built) { \
-      if ((device).is_cuda()) {        \
-        cuda::__VA_ARGS__;             \
-        break;                         \
-      }                                \
-    }                                  \
-    cpu::__VA_ARGS__;                  \
-  } while (false)

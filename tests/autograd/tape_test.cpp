@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "autograd/recompute.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/norm/norm.h"
+#include "autograd/recompute.h"
 #include "autograd/record.h"
 #include "autograd/variable.h"
 #include "tensor/random.h"

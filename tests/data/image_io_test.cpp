@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "data/sets/classes.h"
 #include "data/images/colour.h"
+#include "data/sets/classes.h"
 #include "tensor/random.h"
 #include "tests/data/jpeg_bytes.h"
 #include "tests/data/png_bytes.h"

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "data/sets/dataset.h"
 #include "data/images/image_io.h"
+#include "data/sets/dataset.h"
 #include "tests/data/jpeg_bytes.h"
 #include "tests/data/png_bytes.h"
 #include "tests/harness/temp_folder.h"

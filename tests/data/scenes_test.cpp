@@ -5,10 +5,10 @@
 #include <cmath>
 #include <set>
 
-#include "data/sets/dataset.h"
-#include "data/scenes/render/develop.h"
 #include "data/scenes/folder.h"
+#include "data/scenes/render/develop.h"
 #include "data/scenes/render/raster.h"
+#include "data/sets/dataset.h"
 #include "tensor/parallel.h"
 #include "tests/harness/temp_folder.h"
 

@@ -8,8 +8,8 @@
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "autograd/ops/shape/shape.h"
-#include "tensor/memory.h"
 #include "models/cases/tiny_clip_mae_sam.h"
+#include "tensor/memory.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -2,14 +2,14 @@
 // makes on the host must find its way to where its inputs are. Single ops: tests/ops/cuda/cuda_test.cpp.
 #include <doctest/doctest.h>
 
-#include "tensor/cuda/runtime.h"
 #include "autograd/cases/case.h"
+#include "tensor/device_info.h"
 
 using namespace rein;
 using namespace rein::testing;
 
 TEST_CASE("every module's case gives on the device what it gives on the CPU, in f64") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   int ran = 0;
   for (const OpCase& c : all_cases()) {
     if (c.bench_only || c.level == "op") continue;

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "autograd/record.h"
-#include "tensor/memory.h"
 #include "models/cases/tiny.h"
+#include "tensor/memory.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -6,11 +6,11 @@
 #include <limits>
 #include <set>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/random_points.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -7,11 +7,11 @@
 #include <map>
 
 #include "autograd/ops/loss/loss.h"
+#include "models/cases/tiny.h"
 #include "tensor/memory.h"
 #include "tensor/ops/attention/attention_mask.h"
 #include "tensor/ops/sampling/resize.h"
 #include "tensor/parallel.h"
-#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -6,12 +6,12 @@
 #include <map>
 #include <string>
 
-#include "autograd/graph.h"
-#include "nn/bind.h"
-#include "tensor/cuda/runtime.h"
-#include "tensor/ops/elementwise/elementwise.h"
 #include "autograd/cases/case.h"
+#include "autograd/graph.h"
 #include "models/cases/tiny_clip_mae_sam.h"
+#include "nn/bind.h"
+#include "tensor/device_info.h"
+#include "tensor/ops/elementwise/elementwise.h"
 
 using namespace rein;
 using namespace rein::models;
@@ -84,7 +84,7 @@ int nodes(const Variable& root, const std::string& op) {
 }  // namespace
 
 TEST_CASE("mixed precision on a device: losses within 2e-2 of f32 over some steps, which fall") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   const SegmentorOptions options = tiny_segmentor(Method::rein);
   const auto exact = descent(*built(options, false, device), 6), mixed = descent(*built(options, true, device), 6);
   for (std::size_t i = 0; i < exact.size(); ++i) {
@@ -95,7 +95,7 @@ TEST_CASE("mixed precision on a device: losses within 2e-2 of f32 over some step
 }
 
 TEST_CASE("mixed precision on a device: the gradients of every family point where those of f32 do") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   for (const auto& [name, vit] : std::initializer_list<std::pair<const char*, VitOptions>>{{"dinov2", tiny_vit()},
                                                                                            {"clip", tiny_clip()},
                                                                                            {"sam", tiny_sam()},
@@ -113,7 +113,7 @@ TEST_CASE("mixed precision on a device: the gradients of every family point wher
 }
 
 TEST_CASE("mixed precision on a device: Mask2Former with Rein's queries, and per-layer MLPs, full-rank tokens") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   SegmentorOptions queries = tiny_mask2former_segmentor(Method::rein), own = tiny_segmentor(Method::rein);
   own.rein.shared_mlps = false;
   own.rein.rank = 0;
@@ -129,7 +129,7 @@ TEST_CASE("mixed precision on a device: Mask2Former with Rein's queries, and per
 }
 
 TEST_CASE("mixed precision on a device: tokens that only fill up Rein's rows take no part") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   for (const std::int64_t m : {3, 8})
     for (const bool use_softmax : {true, false})
       for (const bool shared_mlps : {true, false}) {
@@ -168,7 +168,7 @@ TEST_CASE("mixed precision on a device: tokens that only fill up Rein's rows tak
 }
 
 TEST_CASE("mixed precision on a device: which products are bf16, and none in f32 mode or on the CPU") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   const SegmentorOptions options = tiny_segmentor(Method::rein);
   const auto root = [&](bool bf16, Device on) { return loss_of(*built(options, bf16, on), 0).total; };
   // Rein: three products a layer, and mlp_token2feat. Blocks from the second on have something to send back: four each.
@@ -179,7 +179,7 @@ TEST_CASE("mixed precision on a device: which products are bf16, and none in f32
 }
 
 TEST_CASE("mixed precision on a device: recompute gives the same bits, and inference runs") {
-  if (!cuda::built) return;
+  if (!built_with_cuda()) return;
   SegmentorOptions options = tiny_segmentor(Method::rein);
   const auto plain = built(options, true, device);
   options.recompute = true;

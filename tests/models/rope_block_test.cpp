@@ -6,8 +6,8 @@
 #include <map>
 #include <vector>
 
-#include "tensor/error.h"
 #include "models/cases/tiny_families.h"
+#include "tensor/error.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -6,8 +6,8 @@
 #include <numbers>
 
 #include "autograd/ops/shape/shape.h"
-#include "tensor/memory.h"
 #include "models/cases/tiny_families.h"
+#include "tensor/memory.h"
 
 using namespace rein;
 using namespace rein::models;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/cases/tiny.h"
 #include "models/heads/feature_pyramid.h"
 #include "tensor/parallel.h"
-#include "models/cases/tiny.h"
 
 using namespace rein;
 using namespace rein::models;

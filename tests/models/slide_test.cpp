@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "models/slide.h"
 #include "models/cases/tiny.h"
+#include "models/slide.h"
 
 using namespace rein;
 using namespace rein::models;

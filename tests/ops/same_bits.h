@@ -8,9 +8,9 @@
 #include <functional>
 #include <vector>
 
+#include "autograd/cases/case.h"
 #include "tensor/cpu_features.h"
 #include "tensor/parallel.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 namespace rein::testing {

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "tests/train/tiny_run.h"
+#include "train/error.h"
 #include "train/run/build.h"
 #include "train/run/checkpoint.h"
-#include "train/error.h"
 #include "train/run/load.h"
 #include "train/run/trainer.h"
 

@@ -7,16 +7,16 @@
 #include <map>
 #include <sstream>
 
+#include "models/cases/tiny.h"
 #include "tensor/cuda/runtime.h"
 #include "tensor/device_graph.h"
 #include "tensor/late_read.h"
 #include "tensor/ops/elementwise/elementwise.h"
 #include "tensor/upload.h"
-#include "models/cases/tiny.h"
 #include "tests/train/tiny_run.h"
 #include "train/error.h"
-#include "train/run/load.h"
 #include "train/optim/param_groups.h"
+#include "train/run/load.h"
 #include "train/run/step.h"
 #include "train/run/trainer.h"
 

@@ -11,8 +11,8 @@
 #include "tensor/memory.h"
 #include "tests/golden/manifest_files.h"
 #include "tests/train/tiny_run.h"
-#include "train/run/build.h"
 #include "train/config/config.h"
+#include "train/run/build.h"
 #include "train/score/evaluate.h"
 #include "train/verify/golden_config.h"
 

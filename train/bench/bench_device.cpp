@@ -2,9 +2,9 @@
 
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast.h"
+#include "tensor/ops/levels/attention_levels.h"
 #include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/matmul/gemm_bf16.h"
-#include "tensor/ops/levels/attention_levels.h"
 #include "tensor/random.h"
 
 namespace rein::train {

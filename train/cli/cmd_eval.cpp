@@ -9,8 +9,8 @@
 #include "tensor/text.h"
 #include "train/cli/commands.h"
 #include "train/cli/console.h"
-#include "train/score/evaluate.h"
 #include "train/run/load.h"
+#include "train/score/evaluate.h"
 
 namespace rein::train {
 namespace {

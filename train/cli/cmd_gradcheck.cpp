@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "autograd/cases/case.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
-#include "autograd/cases/case.h"
 #include "train/cli/commands.h"
 
 namespace rein::train {

@@ -11,13 +11,13 @@
 #include "models/zoo/zoo.h"
 #include "tensor/error.h"
 #include "tensor/io/weight_file.h"
-#include "train/run/checkpoint.h"
+#include "train/bench/measure_load.h"
 #include "train/cli/commands.h"
 #include "train/cli/console.h"
 #include "train/convert/convert.h"
 #include "train/error.h"
+#include "train/run/checkpoint.h"
 #include "train/run/load.h"
-#include "train/bench/measure_load.h"
 
 namespace rein::train {
 namespace {

@@ -15,8 +15,8 @@
 #include "tensor/parallel.h"
 #include "tensor/text.h"
 #include "train/cli/commands.h"
-#include "train/error.h"
 #include "train/cli/hint.h"
+#include "train/error.h"
 #include "train/version.h"
 
 namespace {

@@ -7,8 +7,8 @@
 #include "tensor/error.h"
 #include "tensor/io/weight_file.h"
 #include "tensor/io/weight_write.h"
-#include "train/run/checkpoint.h"
 #include "train/error.h"
+#include "train/run/checkpoint.h"
 
 namespace rein::train {
 namespace {

@@ -10,10 +10,10 @@
 #include "nn/bind.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
-#include "train/run/build.h"
-#include "train/run/checkpoint.h"
 #include "train/convert/convert.h"
 #include "train/error.h"
+#include "train/run/build.h"
+#include "train/run/checkpoint.h"
 #include "train/version.h"
 
 namespace rein::train {

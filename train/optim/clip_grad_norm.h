@@ -1,5 +1,5 @@
-// Clipping of gradients by their common norm (tensor/ops/optim/clip_grad_norm.h does the work, on the gradients' device; the returned
-// number is read on the host, after all work given to the device before). Equal PyTorch call:
+// Clipping of gradients by their common norm (tensor/ops/optim/clip_grad_norm.h does the work, on the gradients'
+// device; the returned number is read on the host, after all work given to the device before). Equal PyTorch call:
 // torch.nn.utils.clip_grad_norm_(params, max_norm).
 #pragma once
 

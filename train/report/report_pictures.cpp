@@ -8,8 +8,8 @@
 #include "data/images/halve.h"
 #include "data/images/image_io.h"
 #include "data/images/resize.h"
-#include "train/score/evaluate.h"
 #include "train/run/load.h"
+#include "train/score/evaluate.h"
 
 namespace rein::train {
 namespace {

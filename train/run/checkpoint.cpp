@@ -11,8 +11,8 @@
 #include "tensor/io/atomic_file.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/io/sha256.h"
-#include "train/run/checkpoint_json.h"
 #include "train/error.h"
+#include "train/run/checkpoint_json.h"
 
 namespace rein::train {
 namespace {

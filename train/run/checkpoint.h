@@ -13,11 +13,11 @@
 #include <optional>
 #include <string>
 
-#include "data/sets/classes.h"
 #include "data/loading/transforms.h"
+#include "data/sets/classes.h"
 #include "nn/module.h"
-#include "train/optim/adamw.h"
 #include "train/config/config.h"
+#include "train/optim/adamw.h"
 
 namespace rein::train {
 

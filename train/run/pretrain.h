@@ -27,8 +27,8 @@ struct PretrainResult {
   std::int64_t bytes = 0;
 };
 
-// Fills a run folder (train/run/run_folder.h), and writes the ViT without the decoder as bf16 under DINOv2's names (Hugging
-// Face): every command that takes a backbone takes it. Errors as train().
+// Fills a run folder (train/run/run_folder.h), and writes the ViT without the decoder as bf16 under DINOv2's names
+// (Hugging Face): every command that takes a backbone takes it. Errors as train().
 PretrainResult pretrain(const PretrainOptions& options, Observer& observer);
 
 }  // namespace rein::train

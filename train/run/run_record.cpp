@@ -7,8 +7,8 @@
 
 #include "tensor/error.h"
 #include "tensor/io/safetensors.h"
-#include "train/run/checkpoint.h"
 #include "train/config/config.h"
+#include "train/run/checkpoint.h"
 #include "train/run/load.h"
 
 namespace rein::train {

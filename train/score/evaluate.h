@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "data/sets/dataset.h"
 #include "data/loading/transforms.h"
+#include "data/sets/dataset.h"
 #include "models/segmentor.h"
 #include "train/config/config.h"
-#include "train/score/metrics.h"
 #include "train/config/protocol.h"
+#include "train/score/metrics.h"
 
 namespace rein::train {
 

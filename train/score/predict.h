@@ -5,8 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include "train/score/evaluate.h"
 #include "train/run/load.h"
+#include "train/score/evaluate.h"
 
 namespace rein::train {
 

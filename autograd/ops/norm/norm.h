@@ -1,4 +1,5 @@
-// Differentiable normalisations. Shapes, formulas and the equal PyTorch calls: tensor/ops/norm/layer_norm.h, group_norm.h.
+// Differentiable normalisations. Shapes, formulas and the equal PyTorch calls: tensor/ops/norm/layer_norm.h,
+// group_norm.h.
 #pragma once
 
 #include "autograd/variable.h"

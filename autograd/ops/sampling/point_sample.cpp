@@ -6,9 +6,9 @@
 
 #include "autograd/record.h"
 #include "tensor/error.h"
-#include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/loss/mask_point_loss.h"
 #include "tensor/ops/loss/match_slots.h"
+#include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/sampling/point_sample.h"
 #include "tensor/ops/shape/shape_ops.h"
 

@@ -9,7 +9,8 @@
 namespace rein {
 
 // maps (..., h, w) seen as M maps; rows i64 (T); points f32 (T, P, 2) or (P, 2) -> (T, P). The rule stands in
-// tensor/ops/sampling/point_sample.h. The gradient goes to the maps, never to the points; the maps are not kept for backward.
+// tensor/ops/sampling/point_sample.h. The gradient goes to the maps, never to the points; the maps are not kept for
+// backward.
 Variable point_sample(const Variable& maps, const Tensor& rows, const Tensor& points);
 
 // Points of masks that are products of embeddings and pixels, mask (n, q) = features[n] . embeddings[n][q]: what

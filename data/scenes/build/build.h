@@ -1,9 +1,9 @@
 // The things of a street. Each function builds one kind of thing into a world.
 #pragma once
 
+#include "data/scenes/build/world.h"
 #include "data/scenes/draw.h"
 #include "data/scenes/styles/style.h"
-#include "data/scenes/build/world.h"
 
 namespace rein::data::scenes {
 

@@ -1,6 +1,6 @@
 // Fronts of buildings: a grid of windows over a ground floor of shops or doors.
-#include "data/scenes/render/materials.h"
 #include "data/scenes/noise.h"
+#include "data/scenes/render/materials.h"
 
 namespace rein::data::scenes {
 namespace {

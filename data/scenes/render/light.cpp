@@ -1,7 +1,7 @@
 #include "data/scenes/render/light.h"
 
-#include "data/scenes/render/materials.h"
 #include "data/scenes/noise.h"
+#include "data/scenes/render/materials.h"
 
 namespace rein::data::scenes {
 namespace {

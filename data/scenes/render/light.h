@@ -1,10 +1,10 @@
 // The light and air of one scene: what its style says, with the scene's own draw.
 #pragma once
 
-#include "data/scenes/render/camera.h"
-#include "data/scenes/draw.h"
-#include "data/scenes/styles/style.h"
 #include "data/scenes/build/world.h"
+#include "data/scenes/draw.h"
+#include "data/scenes/render/camera.h"
+#include "data/scenes/styles/style.h"
 
 namespace rein::data::scenes {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "data/scenes/build/street.h"
-#include "data/scenes/styles/style.h"
 #include "data/scenes/build/world.h"
+#include "data/scenes/styles/style.h"
 
 namespace rein::data::scenes {
 

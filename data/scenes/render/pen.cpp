@@ -1,5 +1,5 @@
-#include "data/scenes/render/develop.h"
 #include "data/scenes/noise.h"
+#include "data/scenes/render/develop.h"
 
 namespace rein::data::scenes {
 namespace {

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "data/scenes/render/camera.h"
 #include "data/scenes/build/world.h"
+#include "data/scenes/render/camera.h"
 
 namespace rein::data::scenes {
 

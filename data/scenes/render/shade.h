@@ -3,10 +3,10 @@
 
 #include <vector>
 
+#include "data/scenes/build/world.h"
 #include "data/scenes/render/camera.h"
 #include "data/scenes/render/light.h"
 #include "data/scenes/render/raster.h"
-#include "data/scenes/build/world.h"
 
 namespace rein::data::scenes {
 

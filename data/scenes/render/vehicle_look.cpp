@@ -1,6 +1,6 @@
 // Paintwork, glass, lights and wheels.
-#include "data/scenes/render/materials.h"
 #include "data/scenes/noise.h"
+#include "data/scenes/render/materials.h"
 
 namespace rein::data::scenes {
 namespace {

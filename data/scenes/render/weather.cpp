@@ -1,6 +1,6 @@
 // What comes between the street and the sensor: mirrors on wet ground, glow of lamps, rain, snowflakes, soft lenses.
-#include "data/scenes/render/develop.h"
 #include "data/scenes/noise.h"
+#include "data/scenes/render/develop.h"
 
 namespace rein::data::scenes {
 namespace {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "tensor/cpu_features.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention/attention_bf16_cuda.h"
 #include "tensor/ops/attention/attention_cpu.h"

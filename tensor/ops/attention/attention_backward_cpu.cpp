@@ -1,7 +1,8 @@
 // Backward: a task is (batch, head, part of the queries). For each block of queries and block of keys it recomputes the
 // probabilities from the log-sum-exp (query_block x key_block scratch) and does the four products of the derivation in
-// autograd/ops/attention/attention.cpp. grad_q is owned by the task; gradients of keys and values are summed per part, and the
-// parts are added in order. The number of parts depends on Lq alone, so the bits do not depend on threads or batch.
+// autograd/ops/attention/attention.cpp. grad_q is owned by the task; gradients of keys and values are summed per part,
+// and the parts are added in order. The number of parts depends on Lq alone, so the bits do not depend on threads or
+// batch.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/attention/attention_backward_cpu.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

@@ -1,6 +1,6 @@
-// Backward, with the probabilities recomputed from the log-sum-exp (derivation: autograd/ops/attention/attention.cpp). One kernel
-// in two roles: own keys and values against the queries for the gradients of both, then own queries against the keys.
-// So scores are computed twice, and in return nothing is added atomically.
+// Backward, with the probabilities recomputed from the log-sum-exp (derivation: autograd/ops/attention/attention.cpp).
+// One kernel in two roles: own keys and values against the queries for the gradients of both, then own queries against
+// the keys. So scores are computed twice, and in return nothing is added atomically.
 #include "tensor/cuda/scratch.h"
 #include "tensor/ops/attention/attention_bf16_tiles_cuda.h"
 

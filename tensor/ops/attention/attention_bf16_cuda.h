@@ -1,6 +1,6 @@
-// Attention on tensor cores, behind tensor/ops/attention/attention.h: bf16 operands, f32 sums, statistics and log-sum-exp.
-// Probabilities and their gradients are rounded to bf16 where they meet values, keys and queries. Head widths up to
-// 128, no relative positions. The same bits every time.
+// Attention on tensor cores, behind tensor/ops/attention/attention.h: bf16 operands, f32 sums, statistics and
+// log-sum-exp. Probabilities and their gradients are rounded to bf16 where they meet values, keys and queries. Head
+// widths up to 128, no relative positions. The same bits every time.
 #pragma once
 
 #include "tensor/dtype.h"

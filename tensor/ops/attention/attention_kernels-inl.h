@@ -11,8 +11,8 @@
 #define REIN_ATTENTION_KERNELS_INL_H
 #endif
 
-#include "tensor/ops/attention/attention_layout.h"
 #include "tensor/cpu/math-inl.h"
+#include "tensor/ops/attention/attention_layout.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {

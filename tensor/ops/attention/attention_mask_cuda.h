@@ -1,4 +1,5 @@
-// CUDA kernels behind tensor/ops/attention/attention_mask.h: the signatures of attention_mask_cpu.h, with device addresses.
+// CUDA kernels behind tensor/ops/attention/attention_mask.h: the signatures of attention_mask_cpu.h, with device
+// addresses.
 #pragma once
 
 #include <cstdint>

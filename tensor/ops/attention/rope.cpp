@@ -1,6 +1,6 @@
 #include "tensor/ops/attention/rope.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention/rope_cpu.h"
 #include "tensor/ops/attention/rope_cuda.h"

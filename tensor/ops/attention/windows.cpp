@@ -1,6 +1,6 @@
 #include "tensor/ops/attention/windows.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention/windows_cpu.h"
 #include "tensor/ops/attention/windows_cuda.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "tensor/cpu_features.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/conv/conv2d_cpu.h"
 #include "tensor/ops/conv/conv2d_cuda.h"

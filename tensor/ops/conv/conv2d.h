@@ -3,8 +3,8 @@
 //                                                   weight[o, ky, kx, c]
 // Equal PyTorch call: torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), weight.permute(0, 3, 1, 2), bias, stride,
 // padding) .permute(0, 2, 3, 1). Numerics: products of matrices whose patches are gathered while packing
-// (tensor/ops/matmul/gemm.h); no im2col memory. A stride above 1 needs memory for 1 / stride^2 of x in the gradient of x.
-// 3x3 kernels of stride 1 with at least 32 channels on both sides run by Winograd's F(2x2, 3x3): 2.25 times fewer
+// (tensor/ops/matmul/gemm.h); no im2col memory. A stride above 1 needs memory for 1 / stride^2 of x in the gradient of
+// x. 3x3 kernels of stride 1 with at least 32 channels on both sides run by Winograd's F(2x2, 3x3): 2.25 times fewer
 // products, equal to the direct ones to rounding (additions and halvings before and after), 10 to 20 MiB of memory.
 // On CUDA all shapes are products with gathered patches, in parts of at most 128 MiB of scratch memory.
 #pragma once

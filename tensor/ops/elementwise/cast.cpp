@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast_convert.h"
 #include "tensor/ops/elementwise/cast_cuda.h"

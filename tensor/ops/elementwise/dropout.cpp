@@ -1,6 +1,6 @@
 #include "tensor/ops/elementwise/dropout.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/dropout_cpu.h"
 #include "tensor/ops/elementwise/dropout_cuda.h"

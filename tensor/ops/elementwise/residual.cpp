@@ -1,6 +1,6 @@
 #include "tensor/ops/elementwise/residual.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/elementwise/residual_cpu.h"

@@ -1,5 +1,5 @@
-// CUDA kernels behind tensor/ops/elementwise/residual.h: the signatures of residual_cpu.h, with device addresses. Y is T, or bf16
-// beside f32.
+// CUDA kernels behind tensor/ops/elementwise/residual.h: the signatures of residual_cpu.h, with device addresses. Y is
+// T, or bf16 beside f32.
 #pragma once
 
 #include <cstdint>

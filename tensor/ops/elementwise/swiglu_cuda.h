@@ -1,4 +1,5 @@
-// CUDA kernels behind tensor/ops/elementwise/swiglu.h: the signatures of swiglu_cpu.h with device addresses, and x in bf16.
+// CUDA kernels behind tensor/ops/elementwise/swiglu.h: the signatures of swiglu_cpu.h with device addresses, and x in
+// bf16.
 #pragma once
 
 #include <cstdint>

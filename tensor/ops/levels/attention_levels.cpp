@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention/attention.h"
 #include "tensor/ops/levels/attention_levels_cuda.h"

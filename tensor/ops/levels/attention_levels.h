@@ -1,6 +1,6 @@
 // Attention forward in five levels, each faster than the one before for one reason (README.md beside this file). The
-// last two are the production kernels behind tensor/ops/attention/attention.h. `rein bench op --levels --device cuda` times them.
-// All compute softmax(q k^T / sqrt(64)) v per head; sums, statistics and exponentials in f32.
+// last two are the production kernels behind tensor/ops/attention/attention.h. `rein bench op --levels --device cuda`
+// times them. All compute softmax(q k^T / sqrt(64)) v per head; sums, statistics and exponentials in f32.
 #pragma once
 
 #include <span>

@@ -1,6 +1,6 @@
 #include "tensor/ops/loss/assignment.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/loss/assignment_cpu.h"
 #include "tensor/ops/loss/assignment_cuda.h"

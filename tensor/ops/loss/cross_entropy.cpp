@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/loss/cross_entropy_cpu.h"
 #include "tensor/ops/loss/cross_entropy_cuda.h"

@@ -1,4 +1,5 @@
-// CPU kernels behind tensor/ops/loss/cross_entropy.h. logits is (rows, classes). No checks here: the door has made them.
+// CPU kernels behind tensor/ops/loss/cross_entropy.h. logits is (rows, classes). No checks here: the door has made
+// them.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/loss/mask_point_loss_cpu.h"
 #include "tensor/ops/loss/mask_point_loss_cuda.h"

@@ -1,4 +1,5 @@
-// CUDA kernels behind tensor/ops/loss/mask_point_loss.h: the signatures of mask_point_loss_cpu.h, with device addresses.
+// CUDA kernels behind tensor/ops/loss/mask_point_loss.h: the signatures of mask_point_loss_cpu.h, with device
+// addresses.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/loss/match_slots_cpu.h"
 #include "tensor/ops/loss/match_slots_cuda.h"

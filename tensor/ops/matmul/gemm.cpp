@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/matmul/gemm_cpu.h"
 #include "tensor/ops/matmul/gemm_cuda.h"

@@ -1,6 +1,6 @@
 #include "tensor/ops/matmul/gemm_bf16.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/matmul/gemm_bf16_cpu.h"
 #include "tensor/ops/matmul/gemm_cuda.h"

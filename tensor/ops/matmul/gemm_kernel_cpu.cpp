@@ -7,9 +7,9 @@
 
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "tensor/cpu/simd-inl.h"
 #include "tensor/cpu_features.h"
 #include "tensor/ops/matmul/gemm_cpu.h"
-#include "tensor/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {

@@ -1,6 +1,6 @@
 #include "tensor/ops/matmul/linear.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/elementwise_cuda.h"
 #include "tensor/ops/matmul/gemm.h"

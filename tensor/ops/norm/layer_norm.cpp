@@ -1,6 +1,6 @@
 #include "tensor/ops/norm/layer_norm.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/norm/layer_norm_cpu.h"
 #include "tensor/ops/norm/layer_norm_cuda.h"

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/norm/softmax_cpu.h"
 #include "tensor/ops/norm/softmax_cuda.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/optim/adamw_cpu.h"
 #include "tensor/ops/optim/adamw_cuda.h"

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/optim/clip_grad_norm_cpu.h"
 #include "tensor/ops/optim/clip_grad_norm_cuda.h"

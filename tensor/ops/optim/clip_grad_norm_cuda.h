@@ -1,4 +1,5 @@
-// CUDA kernels behind tensor/ops/optim/clip_grad_norm.h: slots on the host, the addresses in them, `squares` and `norm` on the device.
+// CUDA kernels behind tensor/ops/optim/clip_grad_norm.h: slots on the host, the addresses in them, `squares` and `norm`
+// on the device.
 #pragma once
 
 #include "tensor/ops/optim/clip_grad_norm_cpu.h"

@@ -1,7 +1,7 @@
 #include "tensor/ops/sampling/ms_deform_attn.h"
 
 #include "tensor/cpu_features.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/ms_deform_attn_cpu.h"
 #include "tensor/ops/sampling/ms_deform_attn_cuda.h"

@@ -1,5 +1,5 @@
-// CUDA kernels behind tensor/ops/sampling/ms_deform_attn.h: the signatures of ms_deform_attn_cpu.h with device addresses, but
-// for the tables of levels, which stay on the host (they travel as kernel arguments; at most 32 levels).
+// CUDA kernels behind tensor/ops/sampling/ms_deform_attn.h: the signatures of ms_deform_attn_cpu.h with device
+// addresses, but for the tables of levels, which stay on the host (they travel as kernel arguments; at most 32 levels).
 #pragma once
 
 #include <cstdint>

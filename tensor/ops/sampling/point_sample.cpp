@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/point_sample_cpu.h"
 #include "tensor/ops/sampling/point_sample_cuda.h"

@@ -1,5 +1,5 @@
-// CPU kernels behind tensor/ops/sampling/point_sample.h. No checks here: the door has made them (map_count and image_count are
-// for a device, whose ids the door cannot read).
+// CPU kernels behind tensor/ops/sampling/point_sample.h. No checks here: the door has made them (map_count and
+// image_count are for a device, whose ids the door cannot read).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// CUDA kernels behind tensor/ops/sampling/point_sample.h: the signatures of point_sample_cpu.h, with device addresses. Rows,
-// images and classes are not checked on the host: one outside of its range reads nothing and gives NaN, -1 gives 0.
+// CUDA kernels behind tensor/ops/sampling/point_sample.h: the signatures of point_sample_cpu.h, with device addresses.
+// Rows, images and classes are not checked on the host: one outside of its range reads nothing and gives NaN, -1 gives
+// 0.
 #pragma once
 
 #include <cstdint>

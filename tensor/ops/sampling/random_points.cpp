@@ -1,6 +1,6 @@
 #include "tensor/ops/sampling/random_points.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/random_points_cpu.h"
 #include "tensor/ops/sampling/random_points_cuda.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tensor/cpu_features.h"
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/resize_cpu.h"
 #include "tensor/ops/sampling/resize_cuda.h"

@@ -1,5 +1,5 @@
-// CPU kernel behind tensor/ops/sampling/resize.h. The forward runs it with the taps of the two axes, the backward with their
-// transposes. No checks here: the door has made them.
+// CPU kernel behind tensor/ops/sampling/resize.h. The forward runs it with the taps of the two axes, the backward with
+// their transposes. No checks here: the door has made them.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// CUDA kernel behind tensor/ops/sampling/resize.h: resize_cpu.h's signature; x, y and the arrays of the taps are on the device.
+// CUDA kernel behind tensor/ops/sampling/resize.h: resize_cpu.h's signature; x, y and the arrays of the taps are on the
+// device.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "tensor/ops/sampling/window_sum.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/window_sum_cpu.h"
 #include "tensor/ops/sampling/window_sum_cuda.h"

@@ -1,6 +1,6 @@
 #include "tensor/ops/shape/gather_rows.h"
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/shape/gather_rows_cpu.h"
 #include "tensor/ops/shape/gather_rows_cuda.h"

@@ -1,5 +1,5 @@
-// CUDA kernels behind tensor/ops/shape/gather_rows.h: the signatures of gather_rows_cpu.h, with device addresses. An index
-// out of range gives NaN in gather_rows and nothing in its backward.
+// CUDA kernels behind tensor/ops/shape/gather_rows.h: the signatures of gather_rows_cpu.h, with device addresses. An
+// index out of range gives NaN in gather_rows and nothing in its backward.
 #pragma once
 
 #include "tensor/ops/shape/gather_rows_cpu.h"

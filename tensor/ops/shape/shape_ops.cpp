@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <numeric>
 
-#include "tensor/cuda/runtime.h"
+#include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/shape/shape_ops_cpu.h"
 #include "tensor/ops/shape/shape_ops_cuda.h"

@@ -1,5 +1,5 @@
-// CUDA kernels behind tensor/ops/shape/shape_ops.h: the signatures of shape_ops_cpu.h, with device addresses. They move bytes
-// or elements of a given width; the door has made all checks.
+// CUDA kernels behind tensor/ops/shape/shape_ops.h: the signatures of shape_ops_cpu.h, with device addresses. They move
+// bytes or elements of a given width; the door has made all checks.
 #pragma once
 
 #include <cstddef>

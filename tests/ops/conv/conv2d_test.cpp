@@ -7,13 +7,13 @@
 #include <cstring>
 #include <utility>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/conv/conv.h"
 #include "autograd/record.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 using namespace rein;

@@ -5,14 +5,14 @@
 #include <cmath>
 #include <limits>
 
-#include "tensor/ops/loss/assignment.h"
+#include "autograd/cases/case.h"
 #include "tensor/ops/attention/attention_mask.h"
+#include "tensor/ops/loss/assignment.h"
 #include "tensor/ops/loss/cross_entropy.h"
 #include "tensor/ops/loss/mask_point_loss.h"
 #include "tensor/ops/loss/match_slots.h"
 #include "tensor/ops/sampling/point_sample.h"
 #include "tensor/ops/sampling/random_points.h"
-#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

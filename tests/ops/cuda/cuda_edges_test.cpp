@@ -7,14 +7,14 @@
 #include <cstdlib>
 #include <limits>
 
+#include "autograd/cases/case.h"
 #include "tensor/ops/attention/attention.h"
-#include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/conv/conv2d.h"
+#include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/sampling/ms_deform_attn.h"
 #include "tensor/ops/sampling/point_sample.h"
 #include "tensor/ops/sampling/resize.h"
 #include "tensor/ops/sampling/window_sum.h"
-#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

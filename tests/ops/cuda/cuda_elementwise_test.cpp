@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/cases/case.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/elementwise/elementwise.h"
-#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

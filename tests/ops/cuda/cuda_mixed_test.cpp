@@ -5,21 +5,21 @@
 #include <cmath>
 #include <functional>
 
+#include "autograd/cases/case.h"
+#include "autograd/ops/attention/rope.h"
 #include "autograd/ops/conv/conv.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "autograd/ops/matmul/mixed.h"
 #include "autograd/ops/norm/norm.h"
-#include "autograd/ops/attention/rope.h"
 #include "tensor/cuda/runtime.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/elementwise/elementwise.h"
 #include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/matmul/gemm_bf16.h"
-#include "tensor/ops/norm/layer_norm.h"
 #include "tensor/ops/matmul/linear.h"
+#include "tensor/ops/norm/layer_norm.h"
 #include "tensor/products.h"
-#include "autograd/cases/case.h"
 
 using namespace rein;
 using namespace rein::testing;

@@ -5,8 +5,8 @@
 #include <sstream>
 #include <string>
 
-#include "tensor/cuda/runtime.h"
 #include "autograd/cases/case.h"
+#include "tensor/cuda/runtime.h"
 
 using namespace rein;
 using namespace rein::testing;

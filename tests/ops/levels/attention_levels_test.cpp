@@ -3,10 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/cases/case.h"
 #include "tensor/ops/attention/attention.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/random.h"
-#include "autograd/cases/case.h"
 
 using namespace rein;
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/ops/loss/loss.h"
 #include "autograd/cases/case.h"
+#include "autograd/ops/loss/loss.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "autograd/ops/sampling/point_sample.h"
 #include "autograd/cases/case.h"
+#include "autograd/ops/sampling/point_sample.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -9,13 +9,13 @@
 #include <cstring>
 #include <limits>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
 #include "tensor/random.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 using namespace rein;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "autograd/record.h"
 #include "tensor/cpu_features.h"
@@ -13,7 +14,6 @@
 #include "tensor/ops/matmul/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 using namespace rein;

@@ -2,13 +2,13 @@
 
 #include <cmath>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/norm/norm.h"
 #include "tensor/cpu_features.h"
 #include "tensor/ops/elementwise/elementwise.h"
 #include "tensor/ops/norm/layer_norm.h"
 #include "tensor/parallel.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/keep_isa.h"
 
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/error.h"
 #include "autograd/cases/case.h"
+#include "tensor/error.h"
 
 using namespace rein;
 using namespace rein::testing;

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
-#include "autograd/ops/sampling/ms_deform_attn.h"
 #include "autograd/cases/case.h"
+#include "autograd/ops/sampling/ms_deform_attn.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/sampling/point_sample.h"
 #include "tensor/error.h"
 #include "tensor/ops/shape/shape_ops.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/sampling/resize.h"
 #include "autograd/ops/shape/shape.h"
 #include "tensor/io/safetensors.h"
 #include "tensor/ops/shape/shape_ops.h"
-#include "autograd/cases/case.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <limits>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/sampling/resize.h"
 #include "tensor/ops/shape/shape_ops.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

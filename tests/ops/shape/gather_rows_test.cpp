@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/shape/gather_rows.h"
 #include "tensor/error.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/ops/shape/reduce.h"
 #include "autograd/cases/case.h"
+#include "autograd/ops/shape/reduce.h"
 #include "tests/ops/same_bits.h"
 
 namespace {

@@ -6,9 +6,9 @@
 #include <limits>
 #include <numeric>
 
+#include "autograd/cases/case.h"
 #include "autograd/ops/conv/conv.h"
 #include "autograd/ops/shape/shape.h"
-#include "autograd/cases/case.h"
 #include "tests/ops/same_bits.h"
 
 namespace {
