@@ -4,8 +4,8 @@
 #   scripts/install_packages.sh tests    and what the tests need
 set -euo pipefail
 packages=(g++ cmake ninja-build pkg-config libeigen3-dev libhwy-dev libpng-dev libstb-dev libcli11-dev
-          libtomlplusplus-dev nlohmann-json3-dev doctest-dev)
-[ "${1:-}" = tests ] && packages+=(clang-format git)
+          libtomlplusplus-dev nlohmann-json3-dev)
+[ "${1:-}" = tests ] && packages+=(doctest-dev clang-format git)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is not Debian or Ubuntu. Install the equivalents of: ${packages[*]}"

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install_packages.sh tests
 
-extra=("-DREIN_CUDA=${REIN_CUDA:-AUTO}")  # AUTO: with nvcc the CUDA backend is built and tested on an emulated device
+extra=("-DREIN_CUDA=${REIN_CUDA:-AUTO}" -DREIN_TESTS=ON)  # AUTO: with nvcc the CUDA backend is built and tested on an emulated device
 [ "${CI:-}" = true ] && extra+=(-DREIN_WERROR=ON)
 cmake --preset release "${extra[@]}"
 cmake --build --preset release

@@ -1,7 +1,5 @@
 // Gradient checks of whole modules and of a tiny model: every parameter and the input, in f64, random values of order
 // one. Their values are checked by the golden cases.
-#include <doctest/doctest.h>
-
 #include "autograd/ops/shape/shape.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny.h"

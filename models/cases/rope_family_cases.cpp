@@ -1,6 +1,4 @@
 // Gradient checks of tiny models of the families with rotary positions: EVA-02 and DINOv3. Values: golden cases.
-#include <doctest/doctest.h>
-
 #include "autograd/ops/elementwise/elementwise.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny_families.h"

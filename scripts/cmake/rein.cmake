@@ -14,17 +14,12 @@ endfunction()
 
 # rein_tests(NAME SOURCES ... LINK ...): one doctest program, registered with CTest under the same name.
 function(rein_tests name)
-  if(NOT REIN_TESTS)
-    return()
-  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/harness/main.cpp)
   target_include_directories(${name} PRIVATE ${REIN_DOCTEST_INCLUDE})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} rein_flags)
   rein_use_emulated(${name})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  # Tiny loops by the thousand: on a busy machine, threads that spin at every barrier make them twenty times slower.
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 # Warnings, sanitizers and optimisation that every target of ours shares.

@@ -8,6 +8,7 @@
 
 #include "autograd/cases/case.h"
 #include "autograd/ops/elementwise/elementwise.h"
+#include "models/cases/mask2former_loss_cases.h"
 #include "models/heads/mask2former_match.h"
 #include "tensor/error.h"
 #include "tensor/ops/sampling/random_points.h"
@@ -16,32 +17,9 @@
 namespace {
 
 using namespace rein;
-using namespace rein::models;
 using namespace rein::testing;
+using namespace rein::models;
 constexpr double epsilon = 1.1920928955078125e-07;
-
-Mask2FormerLossOptions small_options(std::int64_t classes) {
-  Mask2FormerLossOptions o;
-  o.classes = classes;
-  o.points = 40;
-  return o;
-}
-
-// (N, 12, 20): image n shows the classes of kinds[n] in blocks; an empty list is all void.
-Tensor labels_of(const std::vector<std::vector<std::int64_t>>& kinds) {
-  const auto images = static_cast<std::int64_t>(kinds.size());
-  Tensor labels = Tensor::full({images, 12, 20}, 255, DType::i64);
-  for (std::int64_t n = 0; n < images; ++n) {
-    const auto& kind = kinds[static_cast<std::size_t>(n)];
-    if (kind.empty()) continue;
-    for (std::int64_t y = 0; y < 12; ++y)
-      for (std::int64_t x = 0; x < 20; ++x)
-        if ((y * 20 + x) % 11 != 0)
-          labels.mutable_data<std::int64_t>()[(n * 12 + y) * 20 + x] =
-              kind[static_cast<std::size_t>(y / 3 * 5 + x / 4) % kind.size()];
-  }
-  return labels;
-}
 
 Mask2FormerPrediction random_prediction(std::int64_t images, std::int64_t queries, std::int64_t classes, DType dtype) {
   return {parameter(random_normal(RandomKey(1), {images, queries, classes + 1}, 0, 1, dtype)),
@@ -69,32 +47,6 @@ double largest(const Tensor& t) {
   return most;
 }
 
-// Decisions fixed, so that the loss is smooth: two images, three and one targets, queries 1, 2, 4 and 0.
-const Cases cases(
-    "mask2former_loss",
-    [](CaseList& list) {
-      const Mask2FormerLossOptions o = small_options(4);
-      const MaskTargets targets = mask_targets(labels_of({{0, 2, 3}, {1}}), 4);
-      Mask2FormerForced forced;
-      forced.assignment = {Tensor::from(std::vector<std::int64_t>{-1, 2, 0, -1, 1}, {5}),
-                           Tensor::from(std::vector<std::int64_t>{0, -1, -1, -1, -1}, {5})};
-      forced.chosen = Tensor::empty({4, o.uncertain()}, DType::i64);
-      for (std::int64_t i = 0; i < forced.chosen.count(); ++i)
-        forced.chosen.mutable_data<std::int64_t>()[i] = i % o.uncertain() * 4 + i % 3;
-      list.add({.label = "(2, 5, 6, 10), 4 matched",
-                .inputs = {normal("cls", {2, 5, 5}), normal("masks", {2, 5, 6, 10}, 0, 2)},
-                .run =
-                    [=](Vars v) {
-                      const MaskTargets there{targets.labels.to(v[0].value().device()), targets.classes};
-                      const auto loss = mask2former_loss({v[0], v[1]}, there, o, {}, RandomKey(3), 0, 2, forced);
-                      return Outs{loss.cls, loss.mask, loss.dice};
-                    },
-                .f32_tolerance = 2e-6,
-                .f32_grad_tolerance = 1e-5,
-                .why = "sums over 40 points; small gradients beside large ones"});
-    },
-    "module");
-
 TEST_CASE("targets are the classes that occur, ascending") {
   const MaskTargets targets = mask_targets(labels_of({{5, 1, 3}, {}, {2}}), 6);
   CHECK(targets.classes == std::vector<std::vector<std::int64_t>>{{1, 3, 5}, {}, {2}});
@@ -109,7 +61,7 @@ TEST_CASE("targets are the classes that occur, ascending") {
 }
 
 TEST_CASE("the divisors follow from the labels: masks, with 1 for an image without any, and class weights") {
-  const Mask2FormerLossOptions o = small_options(6);
+  const Mask2FormerLossOptions o = small_mask2former_loss(6);
   const MaskTargets targets = mask_targets(labels_of({{0, 1, 2, 4}, {}, {3}}), 6);
   const Mask2FormerScope five = mask2former_scope(targets, 5, o);
   CHECK(five.masks == 4 + 1 + 1);
@@ -120,7 +72,7 @@ TEST_CASE("the divisors follow from the labels: masks, with 1 for an image witho
 }
 
 TEST_CASE("the class loss is divided by the sum of the class weights") {
-  const Mask2FormerLossOptions o = small_options(2);
+  const Mask2FormerLossOptions o = small_mask2former_loss(2);
   // Probabilities 1/2, 1/4, 1/4 of (class 0, class 1, no object), in turns.
   const double l = std::log(2.0);
   const Variable cls = parameter(Tensor::from(std::vector<double>{l, 0, 0, 0, l, 0, 0, 0, l}, {1, 3, 3}));
@@ -136,7 +88,7 @@ TEST_CASE("the class loss is divided by the sum of the class weights") {
 }
 
 TEST_CASE("all void: no object everywhere, mask losses 0 with a zero gradient") {
-  const Mask2FormerLossOptions o = small_options(4);
+  const Mask2FormerLossOptions o = small_mask2former_loss(4);
   const Mask2FormerPrediction prediction = random_prediction(2, 5, 4, DType::f32);
   const Mask2FormerLoss loss = run(prediction, labels_of({{}, {}}), o);
   CHECK(loss.mask.value().item() == 0);
@@ -151,7 +103,7 @@ TEST_CASE("all void: no object everywhere, mask losses 0 with a zero gradient") 
 
 TEST_CASE("one class, and more classes than queries") {
   for (const std::int64_t queries : {1, 2, 7}) {
-    const Mask2FormerLossOptions o = small_options(6);
+    const Mask2FormerLossOptions o = small_mask2former_loss(6);
     const Mask2FormerPrediction prediction = random_prediction(2, queries, 6, DType::f32);
     const Mask2FormerLoss loss = run(prediction, labels_of({{4}, {0, 1, 3, 5}}), o);
     std::int64_t matched = 0;
@@ -170,7 +122,7 @@ TEST_CASE("one class, and more classes than queries") {
 
 TEST_CASE("NaN and infinite logits: the costs are counted, the query stays unmatched, losses stay finite") {
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    const Mask2FormerLossOptions o = small_options(4);
+    const Mask2FormerLossOptions o = small_mask2former_loss(4);
     Mask2FormerPrediction prediction = random_prediction(1, 5, 4, DType::f32);
     prediction.masks.mutable_value().view({5, 60}).rows(2, 3).fill(bad);
     const Mask2FormerLoss loss = run(prediction, labels_of({{0, 2, 3}}), o);
@@ -185,14 +137,14 @@ TEST_CASE("NaN and infinite logits: the costs are counted, the query stays unmat
   // Nothing but NaN: no error, and nothing is repaired in the losses.
   Mask2FormerPrediction lost = random_prediction(1, 5, 4, DType::f32);
   lost.cls.mutable_value().fill(std::numeric_limits<double>::quiet_NaN());
-  const Mask2FormerLoss loss = run(lost, labels_of({{0, 2, 3}}), small_options(4));
+  const Mask2FormerLoss loss = run(lost, labels_of({{0, 2, 3}}), small_mask2former_loss(4));
   CHECK(loss.bad_costs() == 15);
   CHECK(std::isnan(loss.cls.value().item()));
   CHECK(std::isfinite(loss.mask.value().item()));
 }
 
 TEST_CASE("micro-batches give the losses and gradients of the larger batch") {
-  const Mask2FormerLossOptions o = small_options(6);
+  const Mask2FormerLossOptions o = small_mask2former_loss(6);
   const Tensor labels = labels_of({{0, 1, 3, 5}, {}, {2}, {1, 2}});
   const Mask2FormerPrediction whole = random_prediction(4, 5, 6, DType::f64);
   const RandomKey key(4);
@@ -224,7 +176,7 @@ TEST_CASE("micro-batches give the losses and gradients of the larger batch") {
 
 TEST_CASE("fixed slots: the losses, gradients and decisions of exact ones") {
   for (const std::int64_t queries : {3, 5, 9}) {  // fewer than classes, too
-    const Mask2FormerLossOptions o = small_options(6);
+    const Mask2FormerLossOptions o = small_mask2former_loss(6);
     const MaskTargets targets = mask_targets(labels_of({{0, 1, 3, 5}, {}, {2}}), 6);
     const Mask2FormerPrediction exact = random_prediction(3, queries, 6, DType::f64);
     const Mask2FormerPrediction fixed = random_prediction(3, queries, 6, DType::f64);
@@ -257,7 +209,7 @@ TEST_CASE("fixed slots: the losses, gradients and decisions of exact ones") {
 TEST_CASE("the same bits for any number of threads") {
   check_same_bits_for_any_threads([] {
     const Mask2FormerPrediction prediction = random_prediction(3, 9, 6, DType::f32);
-    const Mask2FormerLoss loss = run(prediction, labels_of({{0, 1, 3, 5}, {}, {2, 4}}), small_options(6));
+    const Mask2FormerLoss loss = run(prediction, labels_of({{0, 1, 3, 5}, {}, {2, 4}}), small_mask2former_loss(6));
     backward(total_of(loss));
     return std::vector{loss.cls.value(),        loss.mask.value(),     loss.dice.value(), loss.chosen,
                        prediction.masks.grad(), prediction.cls.grad(), loss.cost[0]};
@@ -276,7 +228,7 @@ TEST_CASE("points: another key, image, layer or purpose gives other ones") {
 }
 
 TEST_CASE("mask2former_loss names what does not fit") {
-  const Mask2FormerLossOptions o = small_options(4);
+  const Mask2FormerLossOptions o = small_mask2former_loss(4);
   const Tensor labels = labels_of({{0, 2}});
   const Mask2FormerPrediction good = random_prediction(1, 3, 4, DType::f32);
   CHECK_THROWS_WITH_AS(run({parameter(Tensor::zeros({1, 3, 4}, DType::f32)), good.masks}, labels, o),

@@ -18,10 +18,10 @@
 #include "tensor/random.h"
 #include "tests/ops/keep_isa.h"
 
+namespace {
+
 using namespace rein;
 using namespace rein::testing;
-
-namespace {
 
 template <class T>
 Tensor numbers(const Shape& shape, std::uint64_t seed) {
@@ -41,11 +41,6 @@ template <class T>
 Rows block(std::int64_t batches, std::int64_t rows, std::int64_t cols, std::int64_t pad, std::uint64_t seed) {
   const Tensor memory = numbers<T>({batches, rows, cols + 2 * pad}, seed);
   return rows_of(memory, {}, {pad, pad + cols});
-}
-
-template <class T>
-double at(const Rows& x, std::int64_t batch, std::int64_t row, std::int64_t col) {
-  return x.data<T>()[(x.batches == 1 ? 0 : batch) * x.batch_pitch + row * x.row_pitch + col];
 }
 
 template <class T>
@@ -117,51 +112,6 @@ void with_every_isa(F&& f) {
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
-
-Tensor matmul_loops(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
-  const bool batched = a.rank() == 3 || b.rank() == 3;
-  const std::int64_t batches = a.rank() == 3 ? a.size(0) : b.rank() == 3 ? b.size(0) : 1;
-  const std::int64_t m = a.size(trans_a ? -1 : -2), k = a.size(trans_a ? -2 : -1), n = b.size(trans_b ? -2 : -1);
-  Tensor out = Tensor::zeros(batched ? Shape{batches, m, n} : Shape{m, n}, DType::f64);
-  for (std::int64_t i = 0; i < batches * m * n; ++i) {
-    const std::int64_t batch = i / (m * n), row = i / n % m, col = i % n;
-    for (std::int64_t j = 0; j < k; ++j)
-      out.mutable_data<double>()[i] +=
-          a.at((a.rank() == 3 ? batch * m * k : 0) + (trans_a ? j * m + row : row * k + j)) *
-          b.at((b.rank() == 3 ? batch * n * k : 0) + (trans_b ? col * k + j : j * n + col));
-  }
-  return out;
-}
-
-const Cases cases("gemm,matmul", [](CaseList& list) {
-  const auto add = [&](const Shape& a, const Shape& b, bool trans_a, bool trans_b) {
-    list.add({.label = concat_text(a, trans_a ? "^T x " : " x ", b, trans_b ? "^T" : ""),
-              .inputs = {normal("a", a), normal("b", b)},
-              .run = [=](Vars v) { return Outs{matmul(v[0], v[1], trans_a, trans_b)}; },
-              .reference = [=](Refs t) { return std::vector{matmul_loops(t[0], t[1], trans_a, trans_b)}; },
-              .f32_tolerance = 2e-6,
-              .f32_grad_tolerance = 5e-6,
-              .why = "sums of at most 33 products of order one in f32"});
-  };
-  add({1, 1}, {1, 1}, false, false);
-  for (const bool trans_a : {false, true})
-    for (const bool trans_b : {false, true}) {
-      add(trans_a ? Shape{7, 5} : Shape{5, 7}, trans_b ? Shape{6, 7} : Shape{7, 6}, trans_a, trans_b);
-      add(trans_a ? Shape{2, 3, 4} : Shape{2, 4, 3}, trans_b ? Shape{2, 5, 3} : Shape{2, 3, 5}, trans_a, trans_b);
-      add(trans_a ? Shape{3, 4} : Shape{4, 3}, trans_b ? Shape{2, 5, 3} : Shape{2, 3, 5}, trans_a, trans_b);
-      add(trans_a ? Shape{2, 3, 4} : Shape{2, 4, 3}, trans_b ? Shape{5, 3} : Shape{3, 5}, trans_a, trans_b);
-    }
-  add({33, 31}, {32, 31}, false, true);
-  for (const auto& [m, n, k] : {std::array{1025, 768, 768}, std::array{1025, 3072, 768}, std::array{1025, 4096, 1024}})
-    list.add({.label = concat_text("(", m, ", ", k, ") x (", n, ", ", k, ")^T"),
-              .inputs = {normal("a", {m, k}), normal("b", {n, k})},
-              .run = [](Vars v) { return Outs{matmul(v[0], v[1], false, true)}; },
-              .bench_only = true,
-              .flops = 2.0 * m * n * k,
-              .bytes = 4.0 * (1.0 * m * k + 1.0 * n * k + 1.0 * m * n)});
-});
-
-}  // namespace
 
 TEST_CASE("gemm: sizes around the tiles, all transposes") {
   with_every_isa([] {
@@ -308,3 +258,5 @@ TEST_CASE("gemm and matmul: errors say what came") {
 TEST_CASE("peak: a positive figure") {
   CHECK(measure_fma_peak_gflops(1) > 0.01);
 }
+
+}  // namespace
