@@ -1,6 +1,7 @@
 // Masked autoencoder: what is hidden, what reaches the prediction, and the targets.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "models/cases/masked_autoencoder_cases.h"

@@ -1,6 +1,7 @@
 // Pixel decoder: what the recorded cases leave out: official start values, maps at the patch grid, recomputation.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/cases/module_case.h"

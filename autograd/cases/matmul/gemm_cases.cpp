@@ -1,5 +1,4 @@
-// The matrix product against a triple loop in f64: sizes around the register tiles, all transposes, pitches, batches,
-// every instruction set of this machine, and the same bits for any number of threads.
+// Matrix products against a triple loop in f64: all transposes, batches, and a shared second operand.
 #include <array>
 
 #include "autograd/cases/case.h"
@@ -12,11 +11,6 @@ namespace {
 
 using namespace rein;
 using namespace rein::testing;
-
-template <class T>
-double at(const Rows& x, std::int64_t batch, std::int64_t row, std::int64_t col) {
-  return x.data<T>()[(x.batches == 1 ? 0 : batch) * x.batch_pitch + row * x.row_pitch + col];
-}
 
 Tensor matmul_loops(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   const bool batched = a.rank() == 3 || b.rank() == 3;

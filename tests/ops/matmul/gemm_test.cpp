@@ -44,6 +44,11 @@ Rows block(std::int64_t batches, std::int64_t rows, std::int64_t cols, std::int6
 }
 
 template <class T>
+double at(const Rows& x, std::int64_t batch, std::int64_t row, std::int64_t col) {
+  return x.data<T>()[(x.batches == 1 ? 0 : batch) * x.batch_pitch + row * x.row_pitch + col];
+}
+
+template <class T>
 void check(const Product& p) {
   CAPTURE(p.m);
   CAPTURE(p.n);
