@@ -10,6 +10,8 @@ thread_local bool record_on = true;
 
 const Tensor& Variable::value() const {
   require(impl_ != nullptr, "variable", "a null variable has no value");
+  require(impl_->unbound.empty(), "module", "parameter ", impl_->unbound,
+          " has no value yet: bind the module to weights (nn/bind.h) or initialise it");
   return impl_->value;
 }
 
@@ -20,6 +22,8 @@ bool Variable::is_leaf() const {
   return impl_ && !impl_->node;
 }
 Tensor Variable::grad() const {
+  require(!impl_ || is_leaf(), "variable", "grad() of a value that ", impl_ && impl_->node ? impl_->node->op : "",
+          " computed: gradients stay with leaves, made by parameter(), and inner ones live during backward alone");
   return impl_ ? impl_->grad : Tensor{};
 }
 void Variable::clear_grad() {
@@ -52,6 +56,12 @@ Variable parameter(Tensor value) {
   require(value && is_floating(value.dtype()), "parameter", "needs a floating-point tensor");
   Variable v = constant(std::move(value));
   v.impl()->requires_grad = true;
+  return v;
+}
+
+Variable unbound(std::string path) {
+  Variable v = constant({});
+  v.impl()->unbound = std::move(path);
   return v;
 }
 

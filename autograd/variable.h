@@ -17,7 +17,7 @@ class Variable {
  public:
   Variable() = default;  // null: an absent optional input
 
-  explicit operator bool() const { return impl_ != nullptr; }
+  explicit operator bool() const;  // false when null or unbound
   const Tensor& value() const;
   const Shape& shape() const { return value().shape(); }
   DType dtype() const { return value().dtype(); }
@@ -26,7 +26,8 @@ class Variable {
   // True for a trainable leaf and for anything computed from one while recording.
   bool requires_grad() const;
   bool is_leaf() const;
-  // The gradient of a leaf, accumulated over backward calls until cleared; null when none arrived.
+  // The gradient of a leaf, accumulated over backward calls until cleared; null when none arrived. Throws
+  // std::invalid_argument for a computed value: its gradient lives during backward alone.
   Tensor grad() const;
   void clear_grad();
   void set_grad(Tensor grad);
@@ -49,11 +50,18 @@ struct VariableImpl {
   bool requires_grad = false;
   std::shared_ptr<Node> node;  // null for a leaf
   int output = 0;              // which output of the node
+  std::string unbound{};       // of a parameter without a value: its path
 };
+
+inline Variable::operator bool() const {
+  return impl_ != nullptr && impl_->unbound.empty();
+}
 
 // There is no silent conversion from Tensor: say whether gradients are wanted.
 Variable constant(Tensor value);
 Variable parameter(Tensor value);  // a leaf that requires a gradient
+// In the place of a parameter that nothing has filled yet: counts as null, but its use names `path`.
+Variable unbound(std::string path);
 
 // While alive on this thread, operations record nothing.
 class NoGrad {

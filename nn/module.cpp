@@ -21,6 +21,7 @@ Param& Module::declare(std::string name, const Shape& shape, Init init, Layout l
           " for ", name);
   Param& param = params_.emplace_back();
   param.name = std::move(name);
+  param.value = unbound(param.name);
   param.shape = shape;
   param.init = init;
   param.layout = layout;
@@ -63,8 +64,12 @@ void Module::clear_grads() {
 
 void Module::name_tree(const std::string& path) {
   path_ = path;
-  for (const Entry& entry : entries_)
-    if (entry.module != nullptr) entry.module->name_tree(join(path, entry.name));
+  for (const Entry& entry : entries_) {
+    if (entry.module != nullptr)
+      entry.module->name_tree(join(path, entry.name));
+    else if (!entry.param->value)
+      entry.param->value = unbound(join(path, entry.name));
+  }
 }
 
 }  // namespace rein::nn

@@ -50,8 +50,8 @@ class Tensor {
   Tensor to(Device device) const;                           // itself when it is there already
   void fill(double value);
 
-  // Throw std::invalid_argument when T is not the tensor's dtype. mutable_data counts as a write. Of a tensor on a
-  // device these are device addresses: for kernels and copies, never to be followed here; `values` needs the CPU.
+  // Throw std::invalid_argument when T is not the tensor's dtype. The call of mutable_data counts as the write: writing
+  // through a pointer from before a value was saved goes unseen. On a device: its addresses; `values` needs the CPU.
   template <class T>
   const T* data() const;
   template <class T>

@@ -94,7 +94,7 @@ class ReinPass final : public AdapterPass {
  private:
   Variable weights_of(const Variable& a) const {
     const ReinOptions& o = rein_.options();
-    return o.use_softmax ? softmax(a, 1.0 / std::sqrt(static_cast<double>(o.dim))) : a;
+    return o.use_softmax ? softmax(a, {.factor = 1.0 / std::sqrt(static_cast<double>(o.dim))}) : a;
   }
 
   Variable refinement(std::size_t i, const Variable& x) const {

@@ -172,6 +172,16 @@ TEST_CASE("a leaf's gradient is its own: scaling one in place leaves the others 
   CHECK_THROWS_AS(x.set_grad(Tensor::scalar(1, DType::f32)), std::invalid_argument);
 }
 
+TEST_CASE("grad() of a computed value is an error, not a null") {
+  const Variable x = leaf(2), y = times(x, 3);
+  backward(y, Tensor::scalar(1, DType::f64));
+  CHECK(x.grad().item() == 3);
+  CHECK_THROWS_WITH_AS(y.grad(), doctest::Contains("[variable] grad() of a value that times computed"),
+                       std::invalid_argument);
+  CHECK_FALSE(static_cast<bool>(y.detach().grad()));
+  CHECK_FALSE(static_cast<bool>(Variable{}.grad()));
+}
+
 TEST_CASE("a long chain neither recurses nor keeps what it saved") {
   Variable x = leaf(1);
   Variable y = x;

@@ -110,3 +110,17 @@ TEST_CASE("start values depend on the seed and the path, not on what else is the
   CHECK(nn::collect(one, {}).at(name).to_doubles() == nn::collect(two, {}).at(name).to_doubles());
   CHECK(nn::collect(one, {}).at(name).to_doubles() != nn::collect(three, {}).at(name).to_doubles());
 }
+
+TEST_CASE("a module that nobody filled names the parameter that is used") {
+  Segmentor model(tiny_segmentor(Method::rein));
+  model.name_tree();
+  model.visit([](const std::string& path, nn::Param& p) {
+    CHECK_FALSE(static_cast<bool>(p.value));
+    CHECK_THROWS_WITH_AS(p.value.value(), doctest::Contains(("[module] parameter " + path + " has no value").c_str()),
+                         std::invalid_argument);
+  });
+  const Tensor image = Tensor::zeros({1, 12, 12, 3}, DType::f32);
+  CHECK_THROWS_WITH_AS(model.scores(image), doctest::Contains("[module] parameter backbone."), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(nn::Linear(3, 2)(constant(Tensor::zeros({1, 3}, DType::f32))),
+                       doctest::Contains("[module] parameter weight has no value yet"), std::invalid_argument);
+}

@@ -33,7 +33,7 @@ const Cases cases("softmax", [](CaseList& list) {
     for (const double factor : {1.0, 0.3}) {
       list.add({.label = concat_text(shape, " factor ", factor),
                 .inputs = {normal("x", shape, 0, 2)},
-                .run = [factor](Vars v) { return Outs{softmax(v[0], factor)}; },
+                .run = [factor](Vars v) { return Outs{softmax(v[0], {.factor = factor})}; },
                 .reference = [factor](Refs t) { return std::vector{softmax_loops(t[0], factor, false)}; },
                 .f32_tolerance = 1e-6,
                 .f32_grad_tolerance = 4e-6,

@@ -29,7 +29,8 @@ void log_softmax_vjp(const LogSoftmaxSaved& s, GradContext& g) {
 
 }  // namespace
 
-Variable softmax(const Variable& x, double factor) {
+Variable softmax(const Variable& x, const SoftmaxOptions& options) {
+  const double factor = options.factor;
   const Tensor y = ops::softmax(x.value(), factor);
   return record(
       "softmax", {x}, y,
