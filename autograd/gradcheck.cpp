@@ -147,7 +147,6 @@ class Checker {
       row.note = "the gradient is near zero: the case cannot tell right from wrong";
       return row;
     }
-    row.ok = true;
     pick_worst(row, probes, numeric_scale);
     if (row.ok) check_jacobian(i, row);
     return row;
@@ -181,40 +180,55 @@ class Checker {
     }
   }
 
+  // The probe farthest off goes into the row (one that is no number before all others), and how many are off.
   void pick_worst(GradcheckRow& row, const std::vector<Probe>& probes, double scale) const {
+    row.tolerance = options_.tolerance;
+    for (const Probe& p : probes) take(row, p, std::abs(p.analytic - p.numeric) / (p.size * scale));
+    row.ok = row.wrong == 0;
+    if (!row.ok) row.note = count_text(row) + " wrong" + common_factor(probes, scale);
+  }
+
+  static void take(GradcheckRow& row, const Probe& p, double error) {
+    row.checked += 1;
+    row.wrong += !(error <= row.tolerance);  // NaN is wrong
+    if (!(error >= row.error) && !std::isnan(error)) return;
+    if (std::isnan(row.error)) return;
+    row.error = error;
+    row.where = p.where;
+    row.analytic = p.analytic;
+    row.numeric = p.numeric;
+  }
+
+  static std::string count_text(const GradcheckRow& row) {
+    return concat_text(row.wrong, " of ", row.checked, row.checked == 1 ? " derivative is" : " derivatives are");
+  }
+
+  // ", all of them -1 x the numeric ones" when one factor explains every probe: a lost sign, a forgotten 2.
+  static std::string common_factor(const std::vector<Probe>& probes, double scale) {
+    double products = 0, squares = 0, off = 0;
     for (const Probe& p : probes) {
-      const double error = std::abs(p.analytic - p.numeric) / (p.size * scale);
-      const bool ok = error <= options_.tolerance;  // false for NaN
-      if (!ok || error >= row.error) {
-        row.error = error;
-        row.where = p.where;
-        row.analytic = p.analytic;
-        row.numeric = p.numeric;
-      }
-      if (!ok) {
-        row.ok = false;
-        row.note = "analytic and numeric differ";
-        return;
-      }
+      products += p.analytic * p.numeric / (p.size * p.size);
+      squares += p.numeric * p.numeric / (p.size * p.size);
     }
+    const double factor = products / squares;
+    for (const Probe& p : probes) {
+      const double rest = std::abs(p.analytic - factor * p.numeric) / (p.size * scale);
+      off = rest <= off ? off : rest;  // keeps a NaN
+    }
+    const double shown = std::round(1e4 * factor) / 1e4;
+    if (!(off <= 1e-5 * std::abs(factor)) || probes.size() < 2 || shown == 1) return "";
+    return concat_text(", all of them ", shown, " x the numeric ones");
   }
 
   GradcheckRow judge_zero(GradcheckRow row, const std::vector<Probe>& probes) const {
-    row.ok = true;
-    row.note = "zero as declared";
+    row.tolerance = 1e-11 / options_.step;  // rounding of a difference, with 1e-16 of values up to 1e5 times larger
     for (const Probe& p : probes) {
-      const double worst = std::max(std::abs(p.analytic), std::abs(p.numeric)) / (p.size * std::max(scale_, 1e-300));
-      if (!(worst <= 1e-8 / options_.step * 1e-3) || std::isnan(p.numeric)) {  // max() may drop a NaN
-        row.ok = false;
-        row.note = "declared zero, but it is not";
-      }
-      if (worst >= row.error) {
-        row.error = worst;
-        row.where = p.where;
-        row.analytic = p.analytic;
-        row.numeric = p.numeric;
-      }
+      const double size = p.size * std::max(scale_, 1e-300), both = std::abs(p.analytic) + std::abs(p.numeric);
+      // The larger of the two; their sum only to keep a NaN, which max() may drop.
+      take(row, p, std::isnan(both) ? both : std::max(std::abs(p.analytic), std::abs(p.numeric)) / size);
     }
+    row.ok = row.wrong == 0;
+    row.note = row.ok ? "zero as declared" : "declared zero, but " + count_text(row) + " not";
     return row;
   }
 

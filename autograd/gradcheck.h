@@ -33,13 +33,17 @@ struct GradcheckOptions {
   Device device{};  // where f runs; inputs are given on the CPU
 };
 
-// The worst element (or direction) of one input.
+// One input: the worst of its derivatives, and how many of how many are wrong.
 struct GradcheckRow {
   std::string input{};
   std::string where{};  // "[3, 0]" or "direction 1" or "d out0[2] / d [3, 0]"
-  double analytic = 0, numeric = 0, error = 0;
+  double analytic = 0, numeric = 0;
+  double error = 0,
+         tolerance = 0;        // of |analytic - numeric| / largest |numeric|; of both / largest gradient where zero
+  int wrong = 0, checked = 0;  // derivatives: elements, directions, the Jacobian's entries
   bool ok = false;
-  std::string note{};  // why it failed, or "zero as declared", "unreached as declared"
+  std::string note{};  // why it failed ("12 of 12 derivatives are wrong, all of them -1 x the numeric one"), or
+                       // "zero as declared", "unreached as declared"
 };
 
 struct GradcheckReport {

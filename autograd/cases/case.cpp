@@ -3,20 +3,34 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <sstream>
 
 #include "tensor/error.h"
+#include "tensor/text.h"
 
 namespace rein::testing {
 namespace {
 
 struct Entry {
-  std::string op, level;
+  std::string names, level;
   std::function<void(CaseList&)> fill;
 };
 
 std::vector<Entry>& entries() {
   static std::vector<Entry> all;
   return all;
+}
+
+// At least one, though it be empty.
+std::vector<std::string> split_names(const std::string& names) {
+  std::vector<std::string> all;
+  std::istringstream in(names + ",");
+  for (std::string name; std::getline(in, name, ',');) all.push_back(name);
+  return all;
+}
+
+std::string first_name(const std::string& names) {
+  return names.substr(0, names.find(','));
 }
 
 // f64 values that are exact in f32: both dtypes then compute from the same numbers.
@@ -113,34 +127,52 @@ CaseInput fixed(std::string name, Tensor value, bool differentiable) {
 }
 
 void CaseList::add(OpCase c) {
-  c.op = op_;
+  c.op = first_name(names_);
+  c.names = names_;
   c.level = level_;
   cases_.push_back(std::move(c));
 }
 
-Cases::Cases(std::string op, std::function<void(CaseList&)> fill, std::string level) {
-  entries().push_back({std::move(op), std::move(level), std::move(fill)});
+Cases::Cases(std::string names, std::function<void(CaseList&)> fill, std::string level) {
+  entries().push_back({std::move(names), std::move(level), std::move(fill)});
 }
 
 std::vector<std::string> registered_ops() {
   std::vector<std::string> names;
-  for (const Entry& e : entries()) names.push_back(e.op);
+  for (const Entry& e : entries()) names.push_back(first_name(e.names));
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
-std::vector<OpCase> cases_of(const std::string& op) {
+std::vector<std::string> ops_named(std::span<const std::string> names, const char* who) {
+  std::map<std::string, std::string> op_of;
+  for (const Entry& e : entries())
+    for (const std::string& name : split_names(e.names)) op_of[name] = first_name(e.names);
+  std::vector<std::string> wanted, ops;
+  for (const std::string& name : names)
+    for (std::string& part : split_names(name)) wanted.push_back(std::move(part));
+  for (const std::string& name : wanted) {
+    const auto found = op_of.find(name);
+    if (found == op_of.end()) {
+      std::vector<std::string> known;
+      for (const auto& [each, op] : op_of) known.push_back(each);
+      fail(who, "unknown name \"", name, "\"", did_you_mean(name, known), " (rein gradcheck --list shows all)");
+    }
+    if (std::ranges::find(ops, found->second) == ops.end()) ops.push_back(found->second);
+  }
+  return ops;
+}
+
+std::vector<OpCase> cases_of(const std::string& name) {
+  const std::string op = ops_named(std::span(&name, 1), "cases").front();
   std::vector<OpCase> found;
-  bool known = false;
   for (const Entry& e : entries()) {
-    if (e.op != op) continue;
-    known = true;
-    CaseList list(e.op, e.level);
+    if (first_name(e.names) != op) continue;
+    CaseList list(e.names, e.level);
     e.fill(list);
     for (OpCase& c : list.take()) found.push_back(std::move(c));
   }
-  require(known, "cases", "no cases are registered for '", op, "'");
   return found;
 }
 
@@ -153,7 +185,7 @@ std::vector<OpCase> all_cases() {
 
 std::vector<Tensor> make_inputs(const OpCase& c, std::uint64_t seed) {
   std::vector<Tensor> inputs;
-  const RandomKey key = RandomKey(seed).child(c.op).child(c.label);
+  const RandomKey key = RandomKey(seed).child(c.names).child(c.label);
   for (const CaseInput& input : c.inputs) inputs.push_back(input.make(key.child(input.name)));
   return inputs;
 }

@@ -75,33 +75,37 @@ struct OpCase {
   bool bench_only = false;      // real shapes: too slow for the plain reference and central differences
   double flops = 0, bytes = 0;  // of one forward, for GFLOP/s and GB/s
 
-  std::string op{};     // set by the registry
+  std::string op{};     // set by the registry: its first name
+  std::string names{};  // all of them, with commas between
   std::string level{};  // "op", "module" or "model"
 };
 
 class CaseList {
  public:
-  explicit CaseList(std::string op, std::string level) : op_(std::move(op)), level_(std::move(level)) {}
+  explicit CaseList(std::string names, std::string level) : names_(std::move(names)), level_(std::move(level)) {}
   void add(OpCase c);
   std::vector<OpCase> take() { return std::move(cases_); }
 
  private:
-  std::string op_, level_;
+  std::string names_, level_;
   std::vector<OpCase> cases_;
 };
 
-// Registers a maker of cases at program start; cases are made when somebody asks for them. `op` is the name of the
-// file in tensor/ops/ or autograd/ops/ that it covers (several may be given, comma-separated: "add,sub").
+// Registers a maker of cases at program start; cases are made when somebody asks for them. `names` are those by which
+// the op is asked for, with commas between ("gemm,matmul"); the first stands in tables.
 class Cases {
  public:
-  Cases(std::string op, std::function<void(CaseList&)> fill, std::string level = "op");
+  Cases(std::string names, std::function<void(CaseList&)> fill, std::string level = "op");
 };
 
-std::vector<std::string> registered_ops();            // sorted
-std::vector<OpCase> cases_of(const std::string& op);  // all of an op; throws with the nearest name when unknown
+std::vector<std::string> registered_ops();  // first names, sorted
+// First names of what `names` (or several with commas between) ask for, each once. Throws std::invalid_argument "[WHO]
+// unknown name ..." with the nearest known name.
+std::vector<std::string> ops_named(std::span<const std::string> names, const char* who);
+std::vector<OpCase> cases_of(const std::string& name);  // all of an op, by any of its names; throws as above
 std::vector<OpCase> all_cases();
 
-// The case's inputs in f64 / i64, a pure function of (op, label, seed).
+// The case's inputs in f64 / i64, a pure function of (names, label, seed).
 std::vector<Tensor> make_inputs(const OpCase& c, std::uint64_t seed = 1);
 
 struct Comparison {

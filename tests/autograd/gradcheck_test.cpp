@@ -59,6 +59,36 @@ TEST_CASE("every kind of wrong gradient fails") {
   fault = Fault::none;
 }
 
+TEST_CASE("the row shows the derivative that is farthest off, how many are wrong, and the limit") {
+  const auto row_of = [](Fault f) {
+    fault = f;
+    const GradcheckRow row = gradcheck(cube, {input()}).rows.at(0);
+    fault = Fault::none;
+    CHECK(row.tolerance == GradcheckOptions{}.tolerance);
+    CHECK(row.checked >= 8);  // 6 elements, 2 directions, and the Jacobian where these are right
+    return row;
+  };
+  // The sign is wrong everywhere, and where the gradient is largest it shows most, whichever element comes first.
+  const GradcheckRow sign = row_of(Fault::sign);
+  CHECK(sign.wrong == 8);
+  CHECK(sign.analytic == doctest::Approx(-sign.numeric));
+  CHECK(sign.error == doctest::Approx(2));
+  CHECK(sign.note == "8 of 8 derivatives are wrong, all of them -1 x the numeric ones");
+  CHECK(row_of(Fault::factor).note == "8 of 8 derivatives are wrong, all of them 1.0001 x the numeric ones");
+  const GradcheckRow one = row_of(Fault::one_element);
+  CHECK(one.where == "[1, 0]");
+  CHECK(one.analytic == 0);
+  CHECK(one.note == "3 of 8 derivatives are wrong");  // it, and both directions
+  const GradcheckRow nan = row_of(Fault::nan);
+  CHECK(nan.where == "[0, 2]");
+  CHECK(std::isnan(nan.analytic));
+  CHECK(nan.wrong == 3);
+  const GradcheckRow right = row_of(Fault::none);
+  CHECK(right.wrong == 0);
+  CHECK(right.checked == 8 + 36);
+  CHECK(right.note.empty());
+}
+
 TEST_CASE("declarations are asserted: expect_zero and unreached fail when they are not so") {
   GradcheckInput declared_zero = input(), declared_unreached = input();
   declared_zero.expect_zero = true;

@@ -88,6 +88,20 @@ TEST_CASE("a recorded case written again still holds") {
   CHECK(run(folder, load(small), {DType::f64, DType::f32}).passed == 2);
 }
 
+TEST_CASE("a failure says what is allowed and why") {
+  const test::TempFolder folder;
+  Case c = load(small);
+  for (double& v : std::span(c.tensors["grad.param.merge.bias"].mutable_data<double>(), 12)) v = -v;
+  const VerifySummary summary = run(folder, c, {DType::f64, DType::f32});
+  REQUIRE(summary.results.size() == 2);
+  CHECK(summary.results[0].notes.at(0) == "grad.param.merge.bias: error 2, allowed 1e-08 (f64)");
+  const std::string& note = summary.results[1].notes.at(0);
+  CAPTURE(note);
+  CHECK(
+      says(note, "grad.param.merge.bias: error 2, allowed 5e-06 (the least for gradients; the official code's own in"));
+  for (const TensorError& e : summary.results[1].errors) CHECK_FALSE(e.why.empty());
+}
+
 TEST_CASE("a flipped sign, a lost tensor, an extra tensor and NaN fail in both dtypes") {
   const test::TempFolder folder;
   const Case original = load(small);

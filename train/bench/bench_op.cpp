@@ -1,5 +1,7 @@
 #include "train/bench/bench_op.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "tensor/device_info.h"
@@ -19,6 +21,7 @@ Tensor to_f32(const Tensor& t) {
   return out;
 }
 
+using testing::Outs;
 using Leaves = std::vector<Variable>;
 
 // What a run reads should come from memory, as it does in a step, and not from what the run before left in the cache:
@@ -79,6 +82,14 @@ Timing time_backward(const testing::OpCase& c, std::vector<Leaves> copies, doubl
 
 }  // namespace
 
+double last_level_cache_bytes() {
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  for (const int level : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE})
+    if (const long bytes = ::sysconf(level); bytes > 0) return static_cast<double>(bytes);
+#endif
+  return 0;
+}
+
 void bench_op(const std::string& op, double min_seconds, Device device,
               const std::function<void(const BenchOp&)>& report) {
   const std::vector<testing::OpCase> cases = testing::cases_of(op);
@@ -86,14 +97,18 @@ void bench_op(const std::string& op, double min_seconds, Device device,
   for (const testing::OpCase& c : cases) {
     if (real && !c.bench_only) continue;
     BenchOp result{.op = c.op, .label = c.label, .forward = {}, .backward = {}, .flops = c.flops, .bytes = c.bytes};
+    double working_set = 0;
     std::vector<Tensor> inputs = testing::make_inputs(c);
     for (Tensor& t : inputs) t = to_f32(t);
     {
       const NoGrad no_grad;
       const std::vector<Leaves> copies = leaves_of(c, inputs, false, device);
+      for (const Outs& all : {Outs(copies[0]), c.run(copies[0])})
+        for (const Variable& v : all) working_set += v ? static_cast<double>(v.value().bytes()) : 0.0;
       result.forward = time_device_runs(
           device, [&](int i) { c.run(copies[static_cast<std::size_t>(i) % copies.size()]); }, 5, min_seconds);
     }
+    result.cached = device.is_cpu() && working_set <= last_level_cache_bytes();
     if (c.check_gradient) result.backward = time_backward(c, leaves_of(c, inputs, true, device), min_seconds, device);
     report(result);
   }

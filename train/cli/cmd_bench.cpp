@@ -15,6 +15,7 @@
 #include "train/bench/bench_device.h"
 #include "train/bench/bench_op.h"
 #include "train/bench/bench_step.h"
+#include "train/bench/bench_table.h"
 #include "train/cli/commands.h"
 
 namespace rein::train {
@@ -38,7 +39,9 @@ std::map<std::string, double> earlier_seconds(const std::string& path) {
   for (std::string line; std::getline(in, line);) {
     const json j = json::parse(line, nullptr, false);
     if (!j.is_object() || !j.contains("op")) continue;
-    seconds[j["op"].get<std::string>() + j.value("case", "")] = j.value("forward_s", 0.0) + j.value("backward_s", 0.0);
+    const std::string names = j["op"];  // earlier versions wrote all of an op's names
+    seconds[names.substr(0, names.find(',')) + j.value("case", "")] =
+        j.value("forward_s", 0.0) + j.value("backward_s", 0.0);
   }
   return seconds;
 }
@@ -105,35 +108,48 @@ std::vector<std::string> benched_ops() {
   return names;
 }
 
+json json_of(const BenchOp& b, const BenchPeaks& peaks) {
+  const auto known = [](bool declared, double value) { return declared ? json(value) : json(nullptr); };
+  const double gflops = rate(b.flops, b.forward), gbytes = rate(b.bytes, b.forward);
+  return {{"op", b.op},
+          {"case", b.label},
+          {"forward_s", b.forward.median},
+          {"backward_s", b.backward.median},
+          {"gflops", known(b.flops > 0, gflops)},
+          {"gbytes", known(b.bytes > 0, gbytes)},
+          {"peak_share", known(b.flops > 0, gflops / peaks.gflops)},
+          {"copy_share", known(b.bytes > 0, gbytes / peaks.copy_gbytes)},
+          {"cached", b.cached}};
+}
+
 int run_ops(const OpOptions& options, const Globals& globals) {
   if (options.levels) return run_levels(options, globals);
+  // Names, device and the earlier file before anything is measured.
+  const std::vector<std::string> ops =
+      options.names.empty() ? benched_ops() : testing::ops_named(options.names, "bench");
   const Device device = parse_device(options.device);
   const auto before = earlier_seconds(options.compare);
   const json machine = tell_machine(device, globals);
-  const double peak = machine["f32_peak_gflops"].get<double>(), copy = machine["copy_gbytes"].get<double>();
-  if (!globals.json)
-    std::printf("%-16s %-34s %11s %9s %6s %9s %6s %11s%s\n", "op", "case", "forward ms", "GFLOP/s", "peak", "GB/s",
-                "copy", "backward ms", before.empty() ? "" : "   was/now");
-  for (const std::string& op : options.names.empty() ? benched_ops() : options.names) {
+  const BenchPeaks peaks{machine["f32_peak_gflops"].get<double>(), machine["copy_gbytes"].get<double>()};
+  if (!globals.json) std::printf("%s%s\n", bench_header().c_str(), before.empty() ? "" : "   was/now");
+  bool cached = false;
+  for (const std::string& op : ops) {
     bench_op(op, options.seconds, device, [&](const BenchOp& b) {
-      const double gflops = b.flops / b.forward.median / 1e9, gbytes = b.bytes / b.forward.median / 1e9;
-      if (globals.json) {
-        const json line{
-            {"op", b.op},       {"case", b.label},  {"forward_s", b.forward.median}, {"backward_s", b.backward.median},
-            {"gflops", gflops}, {"gbytes", gbytes}, {"peak_share", gflops / peak},   {"copy_share", gbytes / copy}};
-        std::printf("%s\n", line.dump().c_str());
-        std::fflush(stdout);  // a run that is stopped has said what it had
-        return;
+      cached = cached || (b.cached && b.bytes > 0);
+      std::string line = globals.json ? json_of(b, peaks).dump() : bench_line(b, peaks);
+      const auto old = before.find(b.op + b.label);
+      if (!globals.json && old != before.end()) {
+        char times[32];
+        std::snprintf(times, sizeof times, "   %6.2f x", old->second / (b.forward.median + b.backward.median));
+        line += times;
       }
-      std::printf("%-16s %-34s %11.3f %9.1f %5.0f%% %9.1f %5.0f%% %11.3f", b.op.c_str(), b.label.c_str(),
-                  1e3 * b.forward.median, gflops, 100 * gflops / peak, gbytes, 100 * gbytes / copy,
-                  1e3 * b.backward.median);
-      if (const auto old = before.find(b.op + b.label); old != before.end())
-        std::printf("   %6.2f x", old->second / (b.forward.median + b.backward.median));
-      std::printf("\n");
-      std::fflush(stdout);
+      std::printf("%s\n", line.c_str());
+      std::fflush(stdout);  // a run that is stopped has said what it had
     });
   }
+  if (cached && !globals.json && !globals.quiet)
+    std::printf("cache: inputs and outputs fit the last-level cache of %.0f MiB; GB/s are its, not memory's\n",
+                last_level_cache_bytes() / (1024.0 * 1024.0));
   return 0;
 }
 

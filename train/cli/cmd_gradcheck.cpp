@@ -5,7 +5,6 @@
 
 #include "autograd/cases/case.h"
 #include "tensor/error.h"
-#include "tensor/text.h"
 #include "train/cli/commands.h"
 
 namespace rein::train {
@@ -20,25 +19,14 @@ struct Options {
 void print_list() {
   for (const std::string& op : testing::registered_ops()) {
     int checked = 0;
-    std::string level;
+    std::string level, others;
     for (const testing::OpCase& c : testing::cases_of(op)) {
       checked += !c.bench_only && c.check_gradient;
       level = c.level;
+      others = c.names == c.op ? "" : ", also named " + c.names.substr(c.op.size() + 1);
     }
-    std::printf("%-24s %-7s %d cases\n", op.c_str(), level.c_str(), checked);
+    std::printf("%-24s %-7s %d cases%s\n", op.c_str(), level.c_str(), checked, others.c_str());
   }
-}
-
-std::vector<std::string> wanted_ops(const Options& options) {
-  const std::vector<std::string> known = testing::registered_ops();
-  if (options.all) return known;
-  for (const std::string& name : options.names) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::optional<std::string> near = nearest(name, known);
-    fail("gradcheck", "unknown name '", name, "'", near ? "; did you mean '" + *near + "'?" : "",
-         " (rein gradcheck --list)");
-  }
-  return options.names;
 }
 
 void print_row(const testing::OpCase& c, const GradcheckRow& row, const Globals& globals) {
@@ -50,13 +38,16 @@ void print_row(const testing::OpCase& c, const GradcheckRow& row, const Globals&
                               {"analytic", row.analytic},
                               {"numeric", row.numeric},
                               {"error", row.error},
+                              {"tolerance", row.tolerance},
+                              {"wrong", row.wrong},
+                              {"checked", row.checked},
                               {"ok", row.ok},
                               {"note", row.note}};
     std::printf("%s\n", line.dump().c_str());
   } else if (!globals.quiet || !row.ok) {
-    std::printf("%-18s %-26s %-12s %-14s %14.6g %14.6g %9.1e  %s%s%s\n", c.op.c_str(), c.label.c_str(),
-                row.input.c_str(), row.where.c_str(), row.analytic, row.numeric, row.error, row.ok ? "ok" : "FAILED",
-                row.note.empty() ? "" : ": ", row.note.c_str());
+    std::printf("%-18s %-26s %-12s %-14s %14.6g %14.6g %9.1e %9.1e  %s%s%s\n", c.op.c_str(), c.label.c_str(),
+                row.input.c_str(), row.where.c_str(), row.analytic, row.numeric, row.error, row.tolerance,
+                row.ok ? "ok" : "FAILED", row.note.empty() ? "" : ": ", row.note.c_str());
   }
 }
 
@@ -74,12 +65,14 @@ int run(const Options& options, const Globals& globals) {
     return 0;
   }
   require(options.all || !options.names.empty(), "gradcheck", "name an op, a module or a model, or give --all");
-  const std::vector<std::string> ops = wanted_ops(options);
-  if (!globals.json && !globals.quiet) {
-    std::printf("%-18s %-26s %-12s %-14s %14s %14s %9s\n", "op", "case", "input", "worst element", "analytic",
-                "numeric", "error");
-  }
+  // Before anything is measured.
+  const std::vector<std::string> ops =
+      options.all ? testing::registered_ops() : testing::ops_named(options.names, "gradcheck");
   const Device device = parse_device(options.device);
+  if (!globals.json && !globals.quiet) {
+    std::printf("%-18s %-26s %-12s %-14s %14s %14s %9s %9s\n", "op", "case", "input", "worst element", "analytic",
+                "numeric", "error", "limit");
+  }
   int passed = 0, failed = 0;
   for (const std::string& op : ops) {
     for (const testing::OpCase& c : testing::cases_of(op)) {
@@ -103,7 +96,10 @@ void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen) {
   cmd->add_flag("--all", options->all, "Everything that is registered");
   cmd->add_flag("--list", options->list, "Print what can be checked");
   cmd->add_option("--device", options->device, "cpu, cuda or cuda:N (default: cpu)");
-  cmd->footer("Example: rein gradcheck softmax attention");
+  cmd->footer(
+      "Per input: the derivative that is farthest off (an element, a random direction, an entry of the Jacobian), its\n"
+      "error relative to the largest derivative of that input, and the limit of that error.\n"
+      "Example: rein gradcheck softmax attention");
   cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
 }
 

@@ -7,6 +7,7 @@
 #include "autograd/graph.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
+#include "tensor/error.h"
 #include "train/cli/commands.h"
 
 namespace rein::train {
@@ -18,7 +19,17 @@ struct Options {
   bool dot = false, recompute = false;
 };
 
-int run(const Options& options, bool as_json) {
+// What was measured, in words.
+std::string subject_text(const Options& options, const models::SegmentorOptions& model) {
+  return concat_text("One training step of a ViT-Ti (", model.vit.depth, " blocks, ", model.vit.dim, " wide, patch ",
+                     model.vit.patch, ") with ", options.method, options.recompute ? " and recomputed blocks" : "",
+                     ",\nSemantic FPN on top: ", options.batch, options.batch == 1 ? " photo" : " photos", " of ",
+                     options.height, " x ", options.width, ", f32, on the CPU; the tape as it is between\n",
+                     "forward and backward. saved: what a node keeps for backward, each memory counted once, at the\n",
+                     "first node that keeps it; parameters, which live anyway, are not counted.\n");
+}
+
+int run(const Options& options, const Globals& globals) {
   models::SegmentorOptions segmentor_options;
   segmentor_options.vit = models::vit_tiny();
   segmentor_options.method = models::method_of(options.method);
@@ -34,18 +45,29 @@ int run(const Options& options, bool as_json) {
   std::set<const void*> parameters;
   segmentor.visit([&](const std::string&, nn::Param& p) { parameters.insert(p.value.value().storage().get()); });
   const Graph graph = graph_of(std::span(&losses.total, 1), parameters);
-  if (as_json) {
+  if (globals.json) {
     nlohmann::ordered_json ops = nlohmann::ordered_json::object();
     for (const GraphNode& node : graph.nodes) {
       auto& op = ops.emplace(node.op, nlohmann::ordered_json{{"nodes", 0}, {"saved_bytes", 0}}).first.value();
       op["nodes"] = op["nodes"].get<std::size_t>() + 1;
       op["saved_bytes"] = op["saved_bytes"].get<std::size_t>() + node.saved_bytes;
     }
-    const nlohmann::ordered_json json = {
-        {"nodes", graph.nodes.size()}, {"saved_bytes", graph.saved_bytes}, {"ops", std::move(ops)}};
+    const nlohmann::ordered_json json = {{"vit", "ti"},
+                                         {"method", options.method},
+                                         {"head", "semantic_fpn"},
+                                         {"batch", options.batch},
+                                         {"height", options.height},
+                                         {"width", options.width},
+                                         {"recompute", options.recompute},
+                                         {"dtype", "f32"},
+                                         {"device", "cpu"},
+                                         {"nodes", graph.nodes.size()},
+                                         {"saved_bytes", graph.saved_bytes},
+                                         {"ops", std::move(ops)}};
     std::printf("%s\n", json.dump().c_str());
     return 0;
   }
+  if (!options.dot && !globals.quiet) std::printf("%s\n", subject_text(options, segmentor_options).c_str());
   std::printf("%s", (options.dot ? dot_text(graph) : summary_text(graph)).c_str());
   return 0;
 }
@@ -54,14 +76,14 @@ int run(const Options& options, bool as_json) {
 
 void add_graph(CLI::App& app, const Globals& globals, Command& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* cmd = app.add_subcommand("graph", "What one training step of a ViT-Ti records and keeps for backward");
+  CLI::App* cmd = app.add_subcommand("graph", "What one training step of a ViT-Ti with Semantic FPN records and keeps");
   cmd->add_option("--method", options->method, "freeze, full or rein");
   cmd->add_option("--batch", options->batch)->check(CLI::PositiveNumber);
   cmd->add_option("--height", options->height)->check(CLI::PositiveNumber);
   cmd->add_option("--width", options->width)->check(CLI::PositiveNumber);
   cmd->add_flag("--recompute", options->recompute, "With recomputation");
   cmd->add_flag("--dot", options->dot, "Graphviz source instead of the table");
-  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals.json); }; });
+  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
 }
 
 }  // namespace rein::train

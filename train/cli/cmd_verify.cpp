@@ -20,7 +20,8 @@ std::string json_of(const VerifyResult& r) {
   using Status = VerifyResult::Status;
   nlohmann::ordered_json errors = nlohmann::ordered_json::array();
   // "error" is null where it is no number: JSON has no infinity.
-  for (const TensorError& e : r.errors) errors.push_back({{"tensor", e.name}, {"error", e.error}, {"limit", e.limit}});
+  for (const TensorError& e : r.errors)
+    errors.push_back({{"tensor", e.name}, {"error", e.error}, {"limit", e.limit}, {"why", e.why}});
   const nlohmann::ordered_json json = {{"file", r.file},
                                        {"kind", r.kind},
                                        {"dtype", r.dtype},
@@ -52,6 +53,7 @@ int run(const Arguments& a, const Globals& globals) {
     std::fflush(stdout);
   });
   if (!globals.json) std::printf("%s\n", summary.text().c_str());
+  if (!globals.json && summary.failed > 0) std::printf("%s\n", comparison_rule);
   return summary.ok() ? 0 : 1;
 }
 
@@ -66,6 +68,7 @@ void add_verify(CLI::App& app, const Globals& globals, Command& chosen) {
       ->allow_extra_args(false);
   command->add_option("--dtype", a->dtype, "f64 or f32 alone (default: both)")->check(CLI::IsMember({"f32", "f64"}));
   command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command->footer(comparison_rule);
   command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int projections = 8;
+constexpr const char* kinks_text = "for gradients through ReLU and bilinear kinks";
 
 double max_abs_of(const std::vector<double>& values) {
   double most = 0;
@@ -37,6 +38,13 @@ bool is_gradient(const std::string& name) {
 
 }  // namespace
 
+const char* const comparison_rule =
+    "An error is the largest difference of a tensor, relative to its largest value. Allowed: in f64 1e-8; in f32 4 "
+    "times\n"
+    "the error that the official code itself has in f32 (recorded in the file), at least 2e-6 for outputs and 5e-6 "
+    "for\n"
+    "gradients, as two right programs differ by rounding. Integers must be equal.";
+
 Comparison::Comparison(const GoldenFile& file, DType dtype, Device device)
     : file_(file), dtype_(dtype), device_(device) {
   for (const char* key : {"unreached", "unreached_by_gradient"}) {
@@ -59,9 +67,16 @@ double Comparison::scale(const std::string& name, double own_max) const {
   return std::max(own_max, 1e-6 * (is_gradient(name) ? group_max_grad_ : group_max_out_));
 }
 
-double Comparison::limit(const std::string& name) const {
-  if (dtype_ == DType::f64) return 1e-8;
-  return std::max(4 * file_.f32_error(name), is_gradient(name) ? 5e-6 : 2e-6);
+Limit Comparison::f32_limit(double f32_error, double floor, const char* what) {
+  if (4 * f32_error >= floor)
+    return {4 * f32_error, concat_text("4 x ", f32_error, ", the official code's own in f32")};
+  return {floor, concat_text("the least ", what, "; the official code's own in f32 is ", f32_error)};
+}
+
+Limit Comparison::limit(const std::string& name) const {
+  if (dtype_ == DType::f64) return {1e-8, "f64"};
+  const bool gradient = is_gradient(name);
+  return f32_limit(file_.f32_error(name), gradient ? 5e-6 : 2e-6, gradient ? "for gradients" : "for outputs");
 }
 
 // In f32 a tensor without a recorded f32 error has no reference.
@@ -75,16 +90,17 @@ void Comparison::add_failure(const std::string& text) {
   failures_.push_back(text);
 }
 
-void Comparison::note(const std::string& name, double error, double limit) {
-  errors_.push_back({name, error, limit});
-  const double ratio = std::isnan(error) ? infinity : error / limit;
+void Comparison::note(const std::string& name, double error, const Limit& limit) {
+  errors_.push_back({name, error, limit.value, limit.why});
+  const double ratio = std::isnan(error) ? infinity : error / limit.value;
   if (ratio > worst_ratio_) {
     worst_ratio_ = ratio;
     worst_tensor_ = name;
     worst_error_ = error;
-    worst_limit_ = limit;
+    worst_limit_ = limit.value;
   }
-  if (!(error <= limit)) add_failure(concat_text(name, ": error ", error, ", allowed ", limit));
+  if (!(error <= limit.value))
+    add_failure(concat_text(name, ": error ", error, ", allowed ", limit.value, " (", limit.why, ")"));
 }
 
 void Comparison::check(const std::string& name, const Tensor& ours, std::int64_t allowed) {
@@ -128,7 +144,7 @@ void Comparison::check_full(const std::string& name, const Tensor& ours, std::in
   }
   ++compared_;
   note(name, relative(worst, scale(name, max_abs_of(b))),
-       kinked(name) ? std::max(4 * file_.f32_error(name), 1e-2) : limit(name));
+       kinked(name) ? f32_limit(file_.f32_error(name), 1e-2, kinks_text) : limit(name));
 }
 
 // ReLU and bilinear kinks: in f32 every program puts a few units on the other side (golden README, section 18).
@@ -162,8 +178,8 @@ void Comparison::check_sampled(const std::string& name, const Tensor& ours) {
     std::sort(errors.begin(), errors.end());
     if (!errors.empty() && kinks) {
       const std::size_t three_quarters = (errors.size() * 3 + 3) / 4;
-      note(name + " (75 % of samples)", errors[three_quarters - 1], std::max(4 * file_.f32_p90(name), 1e-3));
-      note(name, errors.back(), std::max(4 * f32_error, 0.1));
+      note(name + " (75 % of samples)", errors[three_quarters - 1], f32_limit(file_.f32_p90(name), 1e-3, kinks_text));
+      note(name, errors.back(), f32_limit(f32_error, 0.1, kinks_text));
     } else if (!errors.empty()) {
       note(name, errors.back(), limit(name));
     }
@@ -176,7 +192,8 @@ void Comparison::check_sampled(const std::string& name, const Tensor& ours) {
       worst = std::max(worst, difference(sign_projection(name, k, file_.generator_seed(), values),
                                          ref[static_cast<std::size_t>(k)]));
     const double size = std::sqrt(static_cast<double>(std::max<std::size_t>(values.size(), 1)));
-    note(name + " (projections)", relative(worst, by * size), kinks ? std::max(4 * f32_error, 1e-2) : limit(name));
+    note(name + " (projections)", relative(worst, by * size),
+         kinks ? f32_limit(f32_error, 1e-2, kinks_text) : limit(name));
   }
 }
 

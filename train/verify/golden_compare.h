@@ -1,6 +1,7 @@
 // The comparison rule of the recorded cases (golden README, section 0):
 //   error(tensor) = max|ours - ref| / scale, scale = max(max|ref| of that tensor, 1e-6 max|ref| of its group),
-//   f64: at most 1e-8; f32: at most max(4 f32_error of that tensor, floor), floor 2e-6 for out.*, 5e-6 for grad.*.
+//   f64: at most 1e-8; f32: at most max(4 f32_error of that tensor, floor), floor 2e-6 for out.*, 5e-6 for grad.*;
+//   f32_error is what the official code itself loses in f32.
 // Integers must be equal. NaN never passes. Every out.* and grad.* tensor of the file must be asked for.
 #pragma once
 
@@ -13,9 +14,18 @@
 
 namespace rein::train {
 
+// The same rule for people.
+extern const char* const comparison_rule;
+
+struct Limit {
+  double value = 0;
+  std::string why;  // "f64", "4 x 2.1e-06, the official code's own error in f32", ...
+};
+
 struct TensorError {
   std::string name;
   double error = 0, limit = 0;
+  std::string why;  // the limit is what it is
 };
 
 class Comparison {
@@ -52,9 +62,11 @@ class Comparison {
 
  private:
   bool listed(const std::string& name);
-  double limit(const std::string& name) const;
+  Limit limit(const std::string& name) const;
+  // Four times the official code's own error, at least `floor`, which `what` explains.
+  static Limit f32_limit(double f32_error, double floor, const char* what);
   double scale(const std::string& name, double own_max) const;
-  void note(const std::string& name, double error, double limit);
+  void note(const std::string& name, double error, const Limit& limit);
   void add_failure(const std::string& text);
   void check_unreached(const std::string& name);
   void check_full(const std::string& name, const Tensor& ours, std::int64_t allowed);
