@@ -1,17 +1,12 @@
 #include "data/sets/description.h"
 
-// toml++ asserts that some bad files ("[.a]") cannot be, or tells the compiler so; the checks behind say what is wrong.
-// Every file that includes it does the same, for its functions are inline.
-#undef NDEBUG
-#define TOML_ASSERT(expression) static_cast<void>(0)
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <limits>
 #include <numeric>
 #include <set>
 
 #include "data/images/file.h"
+#include "data/sets/toml.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
 

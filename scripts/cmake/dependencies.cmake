@@ -11,8 +11,6 @@ macro(rein_need found what package)
   endif()
 endmacro()
 
-find_package(Eigen3 3.3 QUIET NO_MODULE)
-rein_need(Eigen3_FOUND "Eigen 3" libeigen3-dev)
 find_package(hwy QUIET CONFIG)
 rein_need(hwy_FOUND "Highway" libhwy-dev)
 find_package(OpenMP QUIET COMPONENTS CXX)

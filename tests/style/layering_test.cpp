@@ -69,12 +69,14 @@ TEST_CASE("doctest is known to tests/ alone: the program builds without it") {
 }
 
 TEST_CASE("pickle, JSON and TOML types stay out of headers") {
+  const fs::path wrapper =
+      "data/sets/toml.h";  // toml++ as .cpp files include it; a header that includes this fails, too
   for (const fs::path& file : sources()) {
-    if (file.extension() != ".h") continue;
+    if (file.extension() != ".h" || file == wrapper) continue;
     for (const std::string& line : lines_of(file)) {
       const bool include = line.find("#include") != std::string::npos;
       CHECK_MESSAGE(
-          !(include && (line.find("nlohmann") != std::string::npos || line.find("toml++") != std::string::npos)),
+          !(include && (line.find("nlohmann") != std::string::npos || line.find("toml") != std::string::npos)),
           file.string());
     }
   }

@@ -1,5 +1,4 @@
 // rein bench: ops at real shapes and whole steps, each beside what the machine can do.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -224,39 +223,36 @@ int run_step(BenchStepOptions options, const std::string& device, const Globals&
 
 }  // namespace
 
-void add_bench(CLI::App& app, const Globals& globals, Command& chosen) {
-  CLI::App* bench = app.add_subcommand("bench", "Time ops and whole steps");
-  bench->require_subcommand(1);
+void add_bench(CommandLine line, const Globals& globals) {
+  CommandLine bench = line.command("bench", "Time ops and whole steps");
+  bench.needs_command();
   auto op = std::make_shared<OpOptions>();
-  CLI::App* ops = bench->add_subcommand("op", "Ops at real shapes beside the measured peaks");
-  ops->add_option("names", op->names, "Ops, or modules (default: all ops)");
-  ops->add_option("--compare", op->compare, "JSON lines of an earlier run");
-  ops->add_option("--device", op->device, "cpu, cuda or cuda:N (default: cpu)");
-  ops->add_option("--seconds", op->seconds, "Least time per case");
-  ops->add_flag("--levels", op->levels, "Attention in five steps for learners (tensor/ops/levels), on a GPU");
-  ops->callback([op, &globals, &chosen] { chosen = [op, &globals] { return run_ops(*op, globals); }; });
+  CommandLine ops = bench.command("op", "Ops at real shapes beside the measured peaks");
+  ops.option("names", op->names, "Ops, or modules (default: all ops)");
+  ops.option("--compare", op->compare, "JSON lines of an earlier run");
+  ops.option("--device", op->device, "cpu, cuda or cuda:N (default: cpu)");
+  ops.option("--seconds", op->seconds, "Least time per case");
+  ops.flag("--levels", op->levels, "Attention in five steps for learners (tensor/ops/levels), on a GPU");
+  ops.runs([op, &globals] { return run_ops(*op, globals); });
 
   auto step = std::make_shared<BenchStepOptions>();
-  CLI::App* steps = bench->add_subcommand("step", "One training step and one inference, whole system");
-  steps->add_option("--vit", step->vit, "ti, s, b or l")->check(CLI::IsMember({"ti", "s", "b", "l"}));
-  steps->add_option("--head", step->head, "semantic_fpn or mask2former");
-  steps->add_option("--method", step->method, "freeze, full or rein");
-  steps->add_option("--batch", step->batch)->check(CLI::PositiveNumber);
-  steps->add_option("--height", step->height)->check(CLI::PositiveNumber);
-  steps->add_option("--width", step->width)->check(CLI::PositiveNumber);
-  steps->add_option("--steps", step->steps, "Measured steps")->check(CLI::PositiveNumber);
-  steps->add_flag("--layer-scale", step->layer_scale, "Blocks as DINOv2 has them");
-  steps->add_flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
+  CommandLine steps = bench.command("step", "One training step and one inference, whole system");
+  steps.option("--vit", step->vit, "ti, s, b or l").one_of({"ti", "s", "b", "l"});
+  steps.option("--head", step->head, "semantic_fpn or mask2former");
+  steps.option("--method", step->method, "freeze, full or rein");
+  steps.option("--batch", step->batch).positive();
+  steps.option("--height", step->height).positive();
+  steps.option("--width", step->width).positive();
+  steps.option("--steps", step->steps, "Measured steps").positive();
+  steps.flag("--layer-scale", step->layer_scale, "Blocks as DINOv2 has them");
+  steps.flag("--recompute", step->recompute, "Run blocks again in backward instead of keeping their values");
   steps
-      ->add_option(
-          "--precision", step->precision,
-          "f32, or bf16 (mixed): products with frozen weights; on CUDA also the adapter's, and TF32 in the head")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      .option("--precision", step->precision,
+              "f32, or bf16 (mixed): products with frozen weights; on CUDA also the adapter's, and TF32 in the head")
+      .one_of({"f32", "bf16"});
   auto device = std::make_shared<std::string>("cpu");
-  steps->add_option("--device", *device, "cpu, cuda or cuda:N (default: cpu)");
-  steps->callback([step, device, &globals, &chosen] {
-    chosen = [step, device, &globals] { return run_step(*step, *device, globals); };
-  });
+  steps.option("--device", *device, "cpu, cuda or cuda:N (default: cpu)");
+  steps.runs([step, device, &globals] { return run_step(*step, *device, globals); });
 }
 
 }  // namespace rein::train

@@ -1,5 +1,4 @@
 // rein convert IN OUT: weight files and checkpoints from one form to another.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -83,43 +82,35 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_convert(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_convert(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand(
+  CommandLine command = line.command(
       "convert",
       "weights and checkpoints: .pth to .safetensors and back, other layouts, patch and position sizes, dtypes;\n"
       "official Rein checkpoints to folders for eval and predict, and back");
   command
-      ->add_option("in", a->in,
-                   "a .safetensors (or its index, or a folder with either), .pth or .pt file; a run or checkpoint")
-      ->required();
-  command->add_option("out", a->out, "a .safetensors, .pth or .pt file; of a Rein checkpoint also a new folder")
-      ->required();
-  command->add_option(
-      "--layout", a->conversion.layout,
-      "names and shapes of another published form of the same family: dinov2_hf, dinov2_orig, clip_hf, …");
-  command->add_option("--patch", a->conversion.patch, "side of the patches; 14-pixel kernels are resized (bicubic)")
-      ->check(CLI::Range(1, 256));
+      .option("in", a->in,
+              "a .safetensors (or its index, or a folder with either), .pth or .pt file; a run or checkpoint")
+      .required();
+  command.option("out", a->out, "a .safetensors, .pth or .pt file; of a Rein checkpoint also a new folder").required();
+  command.option("--layout", a->conversion.layout,
+                 "names and shapes of another published form of the same family: dinov2_hf, dinov2_orig, clip_hf, …");
+  command.option("--patch", a->conversion.patch, "side of the patches; 14-pixel kernels are resized (bicubic)")
+      .between(1, 256);
+  command.option("--image-size", a->conversion.image_size, "pixels: the position grid becomes that of such an image")
+      .between(1, 1 << 16);
   command
-      ->add_option("--image-size", a->conversion.image_size, "pixels: the position grid becomes that of such an image")
-      ->check(CLI::Range(1, 1 << 16));
-  command
-      ->add_option("--dtype", a->dtype,
-                   "of floating tensors; default: the file's, f32 with --layout, --patch, --image-size")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
-  command->add_option("--family", a->conversion.hints.family, "what the file is, where its names fit several families");
-  command->add_option("--from-layout", a->conversion.hints.layout, "the names in the file, where several layouts fit");
-  command->add_option("--heads", a->conversion.hints.heads, "attention heads, where the width does not tell");
-  command->add_option("--config", a->config,
-                      "configuration of the model whose official Rein checkpoint becomes a folder");
-  command->add_option("--data-root", a->roots.data,
-                      "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
-  command->add_option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
-  command->callback([a, &globals, &chosen] {
-    chosen = [a, &globals] {
-      a->conversion.dtype = dtype_named(a->dtype);
-      return run(*a, globals);
-    };
+      .option("--dtype", a->dtype, "of floating tensors; default: the file's, f32 with --layout, --patch, --image-size")
+      .one_of({"f32", "f16", "bf16"});
+  command.option("--family", a->conversion.hints.family, "what the file is, where its names fit several families");
+  command.option("--from-layout", a->conversion.hints.layout, "the names in the file, where several layouts fit");
+  command.option("--heads", a->conversion.hints.heads, "attention heads, where the width does not tell");
+  command.option("--config", a->config, "configuration of the model whose official Rein checkpoint becomes a folder");
+  command.option("--data-root", a->roots.data, "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
+  command.option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
+  command.runs([a, &globals] {
+    a->conversion.dtype = dtype_named(a->dtype);
+    return run(*a, globals);
   });
 }
 

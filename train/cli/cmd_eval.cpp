@@ -1,5 +1,4 @@
 // rein eval CHECKPOINT --data NAME=ROOT: scores of a trained model on data sets.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -104,39 +103,33 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_eval(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("eval", "score a checkpoint on data sets");
-  command->add_option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)")
-      ->required();
+  CommandLine command = line.command("eval", "score a checkpoint on data sets");
+  command.option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)").required();
   command
-      ->add_option("--data", a->data,
-                   "NAME=FOLDER, may be repeated; NAME is a target of the run, the name of a file in "
-                   "configs/datasets, or a .toml (default: the run's targets)")
-      ->take_all()
-      ->allow_extra_args(false);
-  command->add_option("--split", a->split, "split of the sets");
-  command->add_option("--preset", a->preset,
-                      "published protocol: rein512, rein1024, full-res (default: the run's; --resize, --window and "
-                      "--stride win over it)");
-  command->add_option("--resize", a->resize,
-                      "native, short:320, scale:2, fit:1024x512, half+... (default: as the preset or each set says)");
-  command->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos")
-      ->check(CLI::Range(0, 32768));
-  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
-      ->check(CLI::Range(1, 32768));
-  command->add_option("--stride-files", a->take_every, "use every N-th photo in sorted order")
-      ->check(CLI::Range(1, 32768));
-  command->add_option("--batch", a->batch, "windows per forward pass")->check(CLI::Range(1, 32768));
-  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
-  command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
+      .option("--data", a->data,
+              "NAME=FOLDER, may be repeated; NAME is a target of the run, the name of a file in "
+              "configs/datasets, or a .toml (default: the run's targets)")
+      .repeated();
+  command.option("--split", a->split, "split of the sets");
+  command.option("--preset", a->preset,
+                 "published protocol: rein512, rein1024, full-res (default: the run's; --resize, --window and "
+                 "--stride win over it)");
+  command.option("--resize", a->resize,
+                 "native, short:320, scale:2, fit:1024x512, half+... (default: as the preset or each set says)");
+  command.option("--window", a->window, "side of the sliding window in pixels; 0: whole photos").between(0, 32768);
+  command.option("--stride", a->stride, "distance of windows (default: two thirds of the window)").between(1, 32768);
+  command.option("--stride-files", a->take_every, "use every N-th photo in sorted order").between(1, 32768);
+  command.option("--batch", a->batch, "windows per forward pass").between(1, 32768);
+  command.option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command.option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command
-      ->add_option("--precision", a->precision,
-                   "f32, or bf16 for products with frozen weights: faster (default: the run's)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
-  command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
-  command->add_flag("--classes", a->classes, "IoU of every class in the table");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+      .option("--precision", a->precision, "f32, or bf16 for products with frozen weights: faster (default: the run's)")
+      .one_of({"f32", "bf16"});
+  command.option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
+  command.flag("--classes", a->classes, "IoU of every class in the table");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

@@ -1,5 +1,4 @@
 // rein gradcheck: the tape against central differences, over the registry of ops, modules and whole models.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -89,18 +88,18 @@ int run(const Options& options, const Globals& globals) {
 
 }  // namespace
 
-void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_gradcheck(CommandLine line, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  CLI::App* cmd = app.add_subcommand("gradcheck", "Compare gradients with central differences in f64");
-  cmd->add_option("names", options->names, "Ops, modules or models (rein gradcheck --list)");
-  cmd->add_flag("--all", options->all, "Everything that is registered");
-  cmd->add_flag("--list", options->list, "Print what can be checked");
-  cmd->add_option("--device", options->device, "cpu, cuda or cuda:N (default: cpu)");
-  cmd->footer(
+  CommandLine cmd = line.command("gradcheck", "Compare gradients with central differences in f64");
+  cmd.option("names", options->names, "Ops, modules or models (rein gradcheck --list)");
+  cmd.flag("--all", options->all, "Everything that is registered");
+  cmd.flag("--list", options->list, "Print what can be checked");
+  cmd.option("--device", options->device, "cpu, cuda or cuda:N (default: cpu)");
+  cmd.footer(
       "Per input: the derivative that is farthest off (an element, a random direction, an entry of the Jacobian), its\n"
       "error relative to the largest derivative of that input, and the limit of that error.\n"
       "Example: rein gradcheck softmax attention");
-  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
+  cmd.runs([options, &globals] { return run(*options, globals); });
 }
 
 }  // namespace rein::train

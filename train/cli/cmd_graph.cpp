@@ -1,5 +1,4 @@
 // rein graph: what one training step records and keeps for backward.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -74,16 +73,16 @@ int run(const Options& options, const Globals& globals) {
 
 }  // namespace
 
-void add_graph(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_graph(CommandLine line, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  CLI::App* cmd = app.add_subcommand("graph", "What one training step of a ViT-Ti with Semantic FPN records and keeps");
-  cmd->add_option("--method", options->method, "freeze, full or rein");
-  cmd->add_option("--batch", options->batch)->check(CLI::PositiveNumber);
-  cmd->add_option("--height", options->height)->check(CLI::PositiveNumber);
-  cmd->add_option("--width", options->width)->check(CLI::PositiveNumber);
-  cmd->add_flag("--recompute", options->recompute, "With recomputation");
-  cmd->add_flag("--dot", options->dot, "Graphviz source instead of the table");
-  cmd->callback([options, &globals, &chosen] { chosen = [options, &globals] { return run(*options, globals); }; });
+  CommandLine cmd = line.command("graph", "What one training step of a ViT-Ti with Semantic FPN records and keeps");
+  cmd.option("--method", options->method, "freeze, full or rein");
+  cmd.option("--batch", options->batch).positive();
+  cmd.option("--height", options->height).positive();
+  cmd.option("--width", options->width).positive();
+  cmd.flag("--recompute", options->recompute, "With recomputation");
+  cmd.flag("--dot", options->dot, "Graphviz source instead of the table");
+  cmd.runs([options, &globals] { return run(*options, globals); });
 }
 
 }  // namespace rein::train

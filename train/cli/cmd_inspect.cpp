@@ -1,5 +1,4 @@
 // rein inspect FILE|FOLDER: what a weight file or a checkpoint holds.
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <map>
@@ -229,30 +228,27 @@ int inspect(const std::filesystem::path& path, bool tensors, bool as_json, const
 
 }  // namespace
 
-void add_inspect(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_inspect(CommandLine line, const Globals& globals) {
   struct Arguments {
     std::string path;
     bool tensors = false, load = false, trainable = false;
     models::zoo::Hints hints;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", "say what a weight file or a checkpoint holds");
+  CommandLine command = line.command("inspect", "say what a weight file or a checkpoint holds");
   command
-      ->add_option("path", a->path,
-                   "a .safetensors (or its index), .pth or .pt file, a folder of such files, a checkpoint or a run")
-      ->required();
-  command->add_flag("--tensors", a->tensors, "list all tensors");
-  command->add_flag("--load", a->load, "load the backbone as frozen weights, and say the time and memory that took");
-  command->add_flag("--load-trainable", a->trainable, "the same into memory of our own, as for training it");
-  command->add_option("--family", a->hints.family, "what the file is, where its names fit several families");
-  command->add_option("--layout", a->hints.layout,
-                      "whose names and rules: dinov2_orig, clip_rein …, where several fit");
-  command->add_option("--heads", a->hints.heads, "attention heads, where the width does not tell");
-  command->callback([a, &globals, &chosen] {
-    chosen = [a, &globals] {
-      if (a->load || a->trainable) return inspect_load(a->path, globals.json, a->hints, a->trainable);
-      return inspect(a->path, a->tensors, globals.json, a->hints);
-    };
+      .option("path", a->path,
+              "a .safetensors (or its index), .pth or .pt file, a folder of such files, a checkpoint or a run")
+      .required();
+  command.flag("--tensors", a->tensors, "list all tensors");
+  command.flag("--load", a->load, "load the backbone as frozen weights, and say the time and memory that took");
+  command.flag("--load-trainable", a->trainable, "the same into memory of our own, as for training it");
+  command.option("--family", a->hints.family, "what the file is, where its names fit several families");
+  command.option("--layout", a->hints.layout, "whose names and rules: dinov2_orig, clip_rein …, where several fit");
+  command.option("--heads", a->hints.heads, "attention heads, where the width does not tell");
+  command.runs([a, &globals] {
+    if (a->load || a->trainable) return inspect_load(a->path, globals.json, a->hints, a->trainable);
+    return inspect(a->path, a->tensors, globals.json, a->hints);
   });
 }
 

@@ -1,5 +1,4 @@
 // rein predict CHECKPOINT FILE|FOLDER --out DIR: pictures of what a model sees.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -48,28 +47,24 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_predict(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_predict(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("predict", "segment photos: class ids, colours and an overlay as PNG");
-  command->add_option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)")
-      ->required();
-  command->add_option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png")->required();
-  command->add_option("--out", a->out, "folder of the pictures")->required();
-  command->add_option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
+  CommandLine command = line.command("predict", "segment photos: class ids, colours and an overlay as PNG");
+  command.option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)").required();
+  command.option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png").required();
+  command.option("--out", a->out, "folder of the pictures").required();
+  command.option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
+  command.option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")
+      .between(0, 32768);
+  command.option("--stride", a->stride, "distance of windows (default: two thirds of the window)").between(1, 32768);
+  command.option("--opacity", a->opacity, "of the colours in the overlay").between(0.0, 1.0);
+  command.option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command.option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command
-      ->add_option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")
-      ->check(CLI::Range(0, 32768));
-  command->add_option("--stride", a->stride, "distance of windows (default: two thirds of the window)")
-      ->check(CLI::Range(1, 32768));
-  command->add_option("--opacity", a->opacity, "of the colours in the overlay")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
-  command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
-  command
-      ->add_option("--precision", a->precision,
-                   "f32, or bf16 for products with frozen weights: faster (default: the run's)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
-  command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+      .option("--precision", a->precision, "f32, or bf16 for products with frozen weights: faster (default: the run's)")
+      .one_of({"f32", "bf16"});
+  command.option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

@@ -1,5 +1,4 @@
 // rein pretrain CONFIG.toml: a ViT of one's own, without labels.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -49,22 +48,20 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_pretrain(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_pretrain(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("pretrain", "pretrain a ViT on photos without labels: masked autoencoding");
-  command->add_option("config", a->config, "configuration (TOML); configs/pretrain_nano.toml is one");
-  command->add_option("--set", a->overrides, "KEY=VALUE, over what the file says; may be repeated")
-      ->take_all()
-      ->allow_extra_args(false);
-  command->add_option("--out", a->out, "folder of the run (default: runs/CONFIG)");
-  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
-  command->add_flag("--resume", a->resume, "go on from the newest checkpoint in --out");
-  command->add_option("--data-root", a->roots.data, "folder that data.root is below (REIN_DATA_DIR)");
-  command->add_flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");
-  command->footer(
+  CommandLine command = line.command("pretrain", "pretrain a ViT on photos without labels: masked autoencoding");
+  command.option("config", a->config, "configuration (TOML); configs/pretrain_nano.toml is one");
+  command.option("--set", a->overrides, "KEY=VALUE, over what the file says; may be repeated").repeated();
+  command.option("--out", a->out, "folder of the run (default: runs/CONFIG)");
+  command.option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command.flag("--resume", a->resume, "go on from the newest checkpoint in --out");
+  command.option("--data-root", a->roots.data, "folder that data.root is below (REIN_DATA_DIR)");
+  command.flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");
+  command.footer(
       "Leaves DIR/backbone.safetensors, which model.backbone of a training configuration may name.\n"
       "The same seed and instruction set give the same file, for any number of threads.");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

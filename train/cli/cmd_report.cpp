@@ -1,5 +1,4 @@
 // rein report RUN: one page about a run, or about several side by side.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -41,20 +40,19 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_report(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_report(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("report", "a run as one HTML page: curves, scores, pictures");
-  command->add_option("runs", a->runs, "folder of a run; further ones are compared with it")->required();
-  command->add_option("--out", a->out, "the page (default: report.html in the first run's folder)");
-  command->add_option("--photos", a->pictures.photos, "of each target (default: 3; 0: no pictures)")
-      ->check(CLI::Range(0, 100));
+  CommandLine command = line.command("report", "a run as one HTML page: curves, scores, pictures");
+  command.option("runs", a->runs, "folder of a run; further ones are compared with it").required();
+  command.option("--out", a->out, "the page (default: report.html in the first run's folder)");
+  command.option("--photos", a->pictures.photos, "of each target (default: 3; 0: no pictures)").between(0, 100);
   command
-      ->add_option("--side", a->pictures.max_side,
-                   "pixels of the longer side; larger photos are made smaller (default: 512)")
-      ->check(CLI::Range(32, 4096));
-  command->add_option("--backbone", a->pictures.backbone, "the backbone file (default: the recorded path)");
-  command->add_option("--weights-root", a->pictures.weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+      .option("--side", a->pictures.max_side,
+              "pixels of the longer side; larger photos are made smaller (default: 512)")
+      .between(32, 4096);
+  command.option("--backbone", a->pictures.backbone, "the backbone file (default: the recorded path)");
+  command.option("--weights-root", a->pictures.weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

@@ -1,5 +1,4 @@
 // rein scenes --out DIR: procedural street scenes with exact labels, as a data set.
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -83,20 +82,17 @@ int run(Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_scenes(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_scenes(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("scenes", "write procedural street scenes with exact labels as a data set");
-  command->add_option("--out", a->out, "folder of the data set; a second call goes on or adds to it");
-  command
-      ->add_option("--style", a->styles,
-                   "a style, or source, target, pretraining, all; may be repeated (default: game)")
-      ->take_all()
-      ->allow_extra_args(false);
-  command->add_option("--count", a->options.count, "scenes of each style (default: 100)");
-  command->add_option("--seed", a->options.seed, "other seeds are other streets (default: 0)");
-  command->add_option("--size", a->size, "HEIGHTxWIDTH in pixels (default: 128x256)");
-  command->add_flag("--list", a->list, "list the styles and exit");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+  CommandLine command = line.command("scenes", "write procedural street scenes with exact labels as a data set");
+  command.option("--out", a->out, "folder of the data set; a second call goes on or adds to it");
+  command.option("--style", a->styles, "a style, or source, target, pretraining, all; may be repeated (default: game)")
+      .repeated();
+  command.option("--count", a->options.count, "scenes of each style (default: 100)");
+  command.option("--seed", a->options.seed, "other seeds are other streets (default: 0)");
+  command.option("--size", a->size, "HEIGHTxWIDTH in pixels (default: 128x256)");
+  command.flag("--list", a->list, "list the styles and exit");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

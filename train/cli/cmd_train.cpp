@@ -1,7 +1,6 @@
 // rein train CONFIG.toml: a run from a configuration to checkpoints and scores.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -52,21 +51,18 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_train(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_train(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("train", "train on a data set as a configuration file says");
-  command->add_option("config", a->config, "configuration (TOML); configs/rein/ has some to start from");
-  command->add_option("--set", a->overrides, "KEY=VALUE, over what the file says; may be repeated")
-      ->take_all()
-      ->allow_extra_args(false);
-  command->add_option("--out", a->out, "folder of the run (default: runs/CONFIG-METHOD)");
-  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
-  command->add_flag("--resume", a->resume, "go on from the newest checkpoint in --out");
-  command->add_option("--data-root", a->roots.data,
-                      "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
-  command->add_option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
-  command->add_flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+  CommandLine command = line.command("train", "train on a data set as a configuration file says");
+  command.option("config", a->config, "configuration (TOML); configs/rein/ has some to start from");
+  command.option("--set", a->overrides, "KEY=VALUE, over what the file says; may be repeated").repeated();
+  command.option("--out", a->out, "folder of the run (default: runs/CONFIG-METHOD)");
+  command.option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command.flag("--resume", a->resume, "go on from the newest checkpoint in --out");
+  command.option("--data-root", a->roots.data, "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
+  command.option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
+  command.flag("--keys", a->keys, "list all keys of a configuration with their defaults, and exit");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

@@ -1,5 +1,4 @@
 // rein verify FILE|FOLDER: recorded cases of the official implementation, run by the code that trains.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -59,17 +58,15 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_verify(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("verify", "hold this build against recorded reference cases");
-  command->add_option("paths", a->paths, "cases (.safetensors), or folders of them")->required();
-  command->add_option("--kind", a->kinds, "only these kinds, with commas between")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  command->add_option("--dtype", a->dtype, "f64 or f32 alone (default: both)")->check(CLI::IsMember({"f32", "f64"}));
-  command->add_option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
-  command->footer(comparison_rule);
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+  CommandLine command = line.command("verify", "hold this build against recorded reference cases");
+  command.option("paths", a->paths, "cases (.safetensors), or folders of them").required();
+  command.option("--kind", a->kinds, "only these kinds, with commas between").with_commas();
+  command.option("--dtype", a->dtype, "f64 or f32 alone (default: both)").one_of({"f32", "f64"});
+  command.option("--device", a->device, "cpu, cuda or cuda:N (default: cpu)");
+  command.footer(comparison_rule);
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train

@@ -1,12 +1,8 @@
-// The subcommands of the `rein` program, one file each (cmd_NAME.cpp). A function adds its options to the app and sets
-// `chosen` when the user names it; main runs that. Exit status: 0 done, 1 a check failed, 2 bad input.
+// The subcommands of the `rein` program, one file each (cmd_NAME.cpp). A function adds its options to the
+// line and says what runs when the user names it. Exit status: 0 done, 1 a check failed, 2 bad input.
 #pragma once
 
-#include <functional>
-
-namespace CLI {
-class App;
-}
+#include "train/cli/command_line.h"
 
 namespace rein::train {
 
@@ -16,20 +12,18 @@ struct Globals {
   int threads = 0;     // of the kernels; 0: not given. main has set them already
 };
 
-using Command = std::function<int()>;
-
-void add_train(CLI::App& app, const Globals& globals, Command& chosen);
-void add_eval(CLI::App& app, const Globals& globals, Command& chosen);
-void add_predict(CLI::App& app, const Globals& globals, Command& chosen);
-void add_pretrain(CLI::App& app, const Globals& globals, Command& chosen);
-void add_convert(CLI::App& app, const Globals& globals, Command& chosen);
-void add_inspect(CLI::App& app, const Globals& globals, Command& chosen);
-void add_gradcheck(CLI::App& app, const Globals& globals, Command& chosen);
-void add_verify(CLI::App& app, const Globals& globals, Command& chosen);
-void add_bench(CLI::App& app, const Globals& globals, Command& chosen);
-void add_compare(CLI::App& app, const Globals& globals, Command& chosen);
-void add_report(CLI::App& app, const Globals& globals, Command& chosen);
-void add_scenes(CLI::App& app, const Globals& globals, Command& chosen);
-void add_graph(CLI::App& app, const Globals& globals, Command& chosen);
+void add_train(CommandLine line, const Globals& globals);
+void add_eval(CommandLine line, const Globals& globals);
+void add_predict(CommandLine line, const Globals& globals);
+void add_pretrain(CommandLine line, const Globals& globals);
+void add_convert(CommandLine line, const Globals& globals);
+void add_inspect(CommandLine line, const Globals& globals);
+void add_gradcheck(CommandLine line, const Globals& globals);
+void add_verify(CommandLine line, const Globals& globals);
+void add_bench(CommandLine line, const Globals& globals);
+void add_compare(CommandLine line, const Globals& globals);
+void add_report(CommandLine line, const Globals& globals);
+void add_scenes(CommandLine line, const Globals& globals);
+void add_graph(CommandLine line, const Globals& globals);
 
 }  // namespace rein::train

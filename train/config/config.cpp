@@ -1,15 +1,10 @@
 #include "train/config/config.h"
 
-// toml++ asserts that some bad files ("[.a]") cannot be, or tells the compiler so; the checks behind say what is wrong.
-// Every file that includes it does the same, for its functions are inline.
-#undef NDEBUG
-#define TOML_ASSERT(expression) static_cast<void>(0)
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <fstream>
 #include <sstream>
 
+#include "data/sets/toml.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
 

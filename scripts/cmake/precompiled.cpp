@@ -1,0 +1,1 @@
+// Nothing: the precompiled headers of rein.cmake need a source file to belong to.
