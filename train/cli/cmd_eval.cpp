@@ -106,7 +106,10 @@ int run(const Arguments& a, const Globals& globals) {
 void add_eval(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
   CommandLine command = line.command("eval", "score a checkpoint on data sets");
-  command.option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)").required();
+  command
+      .option("checkpoint", a->checkpoint,
+              "folder of a checkpoint, or of a run (its best checkpoint); or a file of rein export")
+      .required();
   command
       .option("--data", a->data,
               "NAME=FOLDER, may be repeated; NAME is a target of the run, the name of a file in "

@@ -50,7 +50,10 @@ int run(const Arguments& a, const Globals& globals) {
 void add_predict(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
   CommandLine command = line.command("predict", "segment photos: class ids, colours and an overlay as PNG");
-  command.option("checkpoint", a->checkpoint, "folder of a checkpoint, or of a run (its best checkpoint)").required();
+  command
+      .option("checkpoint", a->checkpoint,
+              "folder of a checkpoint, or of a run (its best checkpoint); or a file of rein export")
+      .required();
   command.option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png").required();
   command.option("--out", a->out, "folder of the pictures").required();
   command.option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");

@@ -17,6 +17,7 @@ void add_eval(CommandLine line, const Globals& globals);
 void add_predict(CommandLine line, const Globals& globals);
 void add_pretrain(CommandLine line, const Globals& globals);
 void add_convert(CommandLine line, const Globals& globals);
+void add_export(CommandLine line, const Globals& globals);
 void add_inspect(CommandLine line, const Globals& globals);
 void add_gradcheck(CommandLine line, const Globals& globals);
 void add_verify(CommandLine line, const Globals& globals);

@@ -57,8 +57,13 @@ models::SegmentorOptions segmentor_options(const Config& config, const models::V
 
 BackboneFile open_backbone(const Config& config) {
   const ModelConfig& m = config.model;
-  zoo::Weights weights =
-      zoo::open_weights(std::filesystem::path(m.backbone), {.family = m.family, .heads = m.heads, .layout = m.layout});
+  return fitted(
+      zoo::open_weights(std::filesystem::path(m.backbone), {.family = m.family, .heads = m.heads, .layout = m.layout}),
+      config);
+}
+
+BackboneFile fitted(zoo::Weights weights, const Config& config) {
+  const ModelConfig& m = config.model;
   const std::int64_t patch = m.patch == 0 ? weights.model.options.patch : m.patch;
   require(m.image_size % patch == 0, "config", "model.image_size must be a multiple of the patch side ", patch,
           ", got ", m.image_size);
@@ -83,6 +88,7 @@ BuiltModel build_model(const Config& config, int classes) {
   BuiltModel built;
   built.description = description;
   built.family = std::string(weights.model.layout->family);
+  built.layout = std::string(weights.model.layout->name);
   built.norm = normalisation(m, weights.model);
   built.backbone_sha256 = sha256_of_file(m.backbone);
   models::VitOptions vit = weights.model.options;
@@ -94,11 +100,14 @@ BuiltModel build_model(const Config& config, int classes) {
   built.model = std::make_unique<models::Segmentor>(segmentor_options(config, vit, classes));
   if (!random) zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
-  if (m.precision == "bf16") {
-    built.model->use_bf16();
-    built.description += "; mixed precision (bf16)";
-  }
+  finish_precision(built, m.precision);
   return built;
+}
+
+void finish_precision(BuiltModel& built, const std::string& precision) {
+  if (precision != "bf16") return;
+  built.model->use_bf16();
+  built.description += "; mixed precision (bf16)";
 }
 
 data::TrainTransforms train_transforms(const Config& config, const data::Normalisation& norm) {

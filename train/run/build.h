@@ -14,7 +14,7 @@ namespace rein::train {
 struct BuiltModel {
   std::unique_ptr<models::Segmentor> model;
   data::Normalisation norm;
-  std::string family;           // as recognised
+  std::string family, layout;   // as recognised
   std::string description;      // one line for people
   std::string backbone_sha256;  // of the file
 };
@@ -26,10 +26,15 @@ struct BackboneFile {
   std::string description;  // what it is, and what is converted
 };
 BackboneFile open_backbone(const Config& config);
+// The same for weights that are open already.
+BackboneFile fitted(models::zoo::Weights weights, const Config& config);
 
 // Reads config.model.backbone (resolved), converts patch and position grid, binds it, and gives everything else its
 // initial value from train.seed. Throws when the file fits no known model or the sizes do not fit each other.
 BuiltModel build_model(const Config& config, int classes);
+
+// The last of build_model's steps: a model whose values are bound, in its precision (model.precision).
+void finish_precision(BuiltModel& built, const std::string& precision);
 
 // What build_model makes of the configuration for a backbone of these options: no file is read, nothing is allocated.
 models::SegmentorOptions segmentor_options(const Config& config, const models::VitOptions& vit, int classes);

@@ -22,31 +22,7 @@ T get(const ordered_json& object, const char* key, const std::string& file) {
   }
 }
 
-}  // namespace
-
-std::string info_to_json(const CheckpointInfo& info, const FileRecords& files) {
-  ordered_json json;
-  json["format"] = format_name;
-  json["step"] = info.step;
-  json["seed"] = info.seed;
-  json["method"] = info.method;
-  json["backbone"] = {{"file", info.backbone_file}, {"sha256", info.backbone_sha256}, {"family", info.backbone_family}};
-  json["classes"] = info.classes.names;
-  json["palette"] = info.classes.palette;
-  json["mean"] = info.norm.mean;
-  json["std"] = info.norm.std;
-  json["program"] = {{"version", info.version}, {"isa", info.isa}, {"kernels", info.kernels}};
-  json["metrics_bytes"] = info.metrics_bytes;
-  if (info.best) json["best"] = {{"step", info.best->step}, {"miou", info.best->miou}};
-  for (const auto& [name, record] : files) json["files"][name] = {{"bytes", record.bytes}, {"sha256", record.sha256}};
-  return json.dump(2) + "\n";
-}
-
-std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  if (std::filesystem::file_size(path) > max_bytes) fail_runtime("checkpoint", file, " is too large");
-  std::ifstream in(path);
-  const ordered_json json = ordered_json::parse(in, nullptr, false);
+CheckpointInfo info_of(const ordered_json& json, const std::string& file) {
   if (json.is_discarded()) fail_runtime("checkpoint", file, " is not JSON: it was cut or changed");
   if (const auto format = get<std::string>(json, "format", file); format != format_name)
     fail_runtime("checkpoint", file, " has format \"", format, "\", must be \"", format_name, "\"");
@@ -75,6 +51,35 @@ std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::pat
     const auto best = get<ordered_json>(json, "best", file);
     info.best = BestScore{get<std::int64_t>(best, "step", file), get<double>(best, "miou", file)};
   }
+  return info;
+}
+
+}  // namespace
+
+std::string info_to_json(const CheckpointInfo& info, const FileRecords& files) {
+  ordered_json json;
+  json["format"] = format_name;
+  json["step"] = info.step;
+  json["seed"] = info.seed;
+  json["method"] = info.method;
+  json["backbone"] = {{"file", info.backbone_file}, {"sha256", info.backbone_sha256}, {"family", info.backbone_family}};
+  json["classes"] = info.classes.names;
+  json["palette"] = info.classes.palette;
+  json["mean"] = info.norm.mean;
+  json["std"] = info.norm.std;
+  json["program"] = {{"version", info.version}, {"isa", info.isa}, {"kernels", info.kernels}};
+  json["metrics_bytes"] = info.metrics_bytes;
+  if (info.best) json["best"] = {{"step", info.best->step}, {"miou", info.best->miou}};
+  for (const auto& [name, record] : files) json["files"][name] = {{"bytes", record.bytes}, {"sha256", record.sha256}};
+  return json.dump(2) + "\n";
+}
+
+std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::path& path) {
+  const std::string file = path.string();
+  if (std::filesystem::file_size(path) > max_bytes) fail_runtime("checkpoint", file, " is too large");
+  std::ifstream in(path);
+  const ordered_json json = ordered_json::parse(in, nullptr, false);
+  CheckpointInfo info = info_of(json, file);
   FileRecords files;
   const auto list = get<ordered_json>(json, "files", file);
   for (const auto& [name, record] : list.items()) {
@@ -85,6 +90,10 @@ std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::pat
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "config.toml"})
     if (!files.contains(name)) fail_runtime("checkpoint", file, " does not list ", name);
   return {info, files};
+}
+
+CheckpointInfo info_from_text(const std::string& text, const std::string& file) {
+  return info_of(ordered_json::parse(text, nullptr, false), file);
 }
 
 }  // namespace rein::train

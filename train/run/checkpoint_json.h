@@ -17,7 +17,8 @@ struct FileRecord {
 using FileRecords = std::map<std::string, FileRecord>;
 
 std::string info_to_json(const CheckpointInfo& info, const FileRecords& files);
-// std::runtime_error naming file and key.
+// std::runtime_error naming file and key. The text alone (`file` is for errors) may lack the list of files.
+CheckpointInfo info_from_text(const std::string& text, const std::string& file);
 std::pair<CheckpointInfo, FileRecords> info_from_json(const std::filesystem::path& file);
 
 }  // namespace rein::train

@@ -5,6 +5,7 @@
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
 #include "train/error.h"
+#include "train/export/export.h"
 
 namespace rein::train {
 namespace {
@@ -39,18 +40,24 @@ fs::path find_checkpoint(const fs::path& path) {
   return newest;
 }
 
+void set_precision(Config& config, const std::string& precision) {
+  require(precision == "f32" || config.model.method != "full", "precision",
+          "bf16 rounds frozen weights, and this checkpoint has a trained backbone");
+  config.model.precision = precision;
+}
+
 LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights,
                          const std::string& precision) {
+  if (fs::is_regular_file(path)) {
+    require(backbone.empty(), "export", path.string(), " holds its own backbone: it takes no other");
+    return open_exported(path, precision);
+  }
   const fs::path folder = find_checkpoint(path);
   LoadedModel loaded;
   loaded.info = read_checkpoint(folder);
   loaded.config = read_checkpoint_config(folder);
   loaded.config.model.backbone = find_backbone(loaded.info, loaded.config.model.backbone, backbone, weights).string();
-  if (!precision.empty()) {
-    require(precision == "f32" || loaded.config.model.method != "full", "precision",
-            "bf16 rounds frozen weights, and this checkpoint has a trained backbone");
-    loaded.config.model.precision = precision;
-  }
+  if (!precision.empty()) set_precision(loaded.config, precision);
   check_backbone(loaded.info, loaded.config.model.backbone, sha256_of_file(loaded.config.model.backbone));
   loaded.built = build_model(loaded.config, loaded.info.classes.count());
   loaded.built.norm = loaded.info.norm;

@@ -18,10 +18,14 @@ struct LoadedModel {
 // The checkpoint's folder: `path` itself, or of a run folder its `best` checkpoint, else the newest.
 std::filesystem::path find_checkpoint(const std::filesystem::path& path);
 
-// `path` as in find_checkpoint. `backbone`: the backbone file;
+// `path` as in find_checkpoint, or a file that rein export wrote (train/export), which needs no backbone: naming one is
+// an error. `backbone`: the backbone file;
 // empty: the recorded path, else a file of that name below `weights` or REIN_WEIGHTS_DIR. Refuses a backbone file with
 // another SHA-256. `precision`: instead of the run's, model.precision; empty: the run's.
 LoadedModel load_trained(const std::filesystem::path& path, const std::filesystem::path& backbone,
                          const std::filesystem::path& weights, const std::string& precision = "");
+
+// model.precision instead of the run's; std::invalid_argument where the method trains what bf16 would round.
+void set_precision(Config& config, const std::string& precision);
 
 }  // namespace rein::train
