@@ -1,5 +1,4 @@
 // rein export RUN OUT: a trained model as one file.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -44,9 +43,9 @@ int run(const Arguments& a, const Globals& globals) {
 
 }  // namespace
 
-void add_export(CLI::App& app, const Globals& globals, Command& chosen) {
+void add_export(CommandLine line, const Globals& globals) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand(
+  CommandLine command = line.command(
       "export",
       "one file with all that predictions need: backbone, adapter, head, classes with colours, normalisation and the\n"
       "run's configuration, paths included. rein eval, rein predict and the C interface (rein.h) take it in place of "
@@ -54,19 +53,19 @@ void add_export(CLI::App& app, const Globals& globals, Command& chosen) {
       "run, and then need neither the run nor the backbone's own file. It is a safetensors file of format "
       "rein-model-1");
   command
-      ->add_option("checkpoint", a->checkpoint,
-                   "folder of a checkpoint, or of a run (its best checkpoint); or an exported file")
-      ->required();
-  command->add_option("out", a->out, "the file to write, for example model.rein")->required();
+      .option("checkpoint", a->checkpoint,
+              "folder of a checkpoint, or of a run (its best checkpoint); or a file of rein export")
+      .required();
+  command.option("out", a->out, "the file to write, for example model.rein").required();
   command
-      ->add_option("--precision", a->precision,
-                   "bf16: the backbone's products as mixed precision rounds them, about half the size, and predictions "
-                   "as with --precision bf16; f32: all bits (default: the run's)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
-  command->add_flag("--replace", a->replace, "replace an existing file");
-  command->add_option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
-  command->add_option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
-  command->callback([a, &globals, &chosen] { chosen = [a, &globals] { return run(*a, globals); }; });
+      .option("--precision", a->precision,
+              "bf16: the backbone's products as mixed precision rounds them, about half the size, and predictions as "
+              "with --precision bf16; f32: all bits (default: the run's)")
+      .one_of({"f32", "bf16"});
+  command.flag("--replace", a->replace, "replace an existing file");
+  command.option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
+  command.option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");
+  command.runs([a, &globals] { return run(*a, globals); });
 }
 
 }  // namespace rein::train
