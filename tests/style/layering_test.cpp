@@ -1,12 +1,12 @@
 // The house rules that a machine can check: includes point down, small files, a README in each room, no stray paths.
 #include <doctest/doctest.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,22 +14,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> rooms{"tensor", "autograd", "nn", "models", "data", "train", "tests"};
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
 
-// Which rooms' headers each room may include (DESIGN: train -> data, models -> nn -> autograd -> tensor).
-const std::map<std::string, std::set<std::string>> may_include{
-    {"tensor", {"tensor"}},
-    {"autograd", {"tensor", "autograd"}},
-    {"nn", {"tensor", "autograd", "nn"}},
-    {"models", {"tensor", "autograd", "nn", "models"}},
-    {"data", {"tensor", "data"}},
-    {"train", {"tensor", "autograd", "nn", "models", "data", "train"}},
-    {"tests", {"tensor", "autograd", "nn", "models", "data", "train", "tests"}},
-};
+// Which rooms' headers each room may include: the table of rooms in docs/design.md.
+std::map<std::string, std::set<std::string>> read_rooms() {
+  std::map<std::string, std::set<std::string>> rooms;
+  const std::regex row(R"(^\| `([a-z]+)` \| `([a-z ]+)` \|.*)");
+  for (const std::string& line : lines_of("docs/design.md")) {
+    std::smatch match;
+    if (!std::regex_match(line, match, row)) continue;
+    std::istringstream words(match[2]);
+    std::set<std::string>& may = rooms[match[1]];
+    for (std::string word; words >> word;) may.insert(word);
+  }
+  return rooms;
+}
+
+const std::map<std::string, std::set<std::string>>& may_include() {
+  static const auto rooms = read_rooms();
+  return rooms;
+}
 
 std::vector<fs::path> sources() {
   std::vector<fs::path> files;
-  for (const std::string& room : rooms) {
+  for (const auto& [room, may] : may_include()) {
     for (const auto& entry : fs::recursive_directory_iterator(room)) {
       const std::string ext = entry.path().extension().string();
       if (ext == ".h" || ext == ".cpp" || ext == ".cu" || ext == ".cuh") files.push_back(entry.path());
@@ -38,11 +51,15 @@ std::vector<fs::path> sources() {
   return files;
 }
 
-std::vector<std::string> lines_of(const fs::path& path) {
-  std::ifstream in(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
+TEST_CASE("docs/design.md names the rooms, and they are there") {
+  CHECK(may_include().size() == 7);
+  for (const auto& [room, may] : may_include()) {
+    CHECK_MESSAGE(fs::is_directory(room), room);
+    for (const std::string& other : may) CHECK_MESSAGE(may_include().contains(other), room, " includes ", other);
+    // Down, never up: what a room includes may not include it.
+    for (const std::string& other : may)
+      if (other != room) CHECK_MESSAGE(!may_include().at(other).contains(room), room, " and ", other);
+  }
 }
 
 TEST_CASE("includes point down") {
@@ -52,9 +69,9 @@ TEST_CASE("includes point down") {
     const std::string room = file.begin()->string();
     for (const std::string& line : lines_of(file)) {
       std::smatch match;
-      if (!std::regex_search(line, match, include) || !may_include.contains(match[1])) continue;
+      if (!std::regex_search(line, match, include) || !may_include().contains(match[1])) continue;
       ++seen;
-      CHECK_MESSAGE(may_include.at(room).contains(match[1]), file.string(), " may not include ", match[1].str(), "/");
+      CHECK_MESSAGE(may_include().at(room).contains(match[1]), file.string(), " may not include ", match[1].str(), "/");
     }
   }
   CHECK(seen > 50);
@@ -89,8 +106,18 @@ TEST_CASE("no hand-written file is longer than 400 lines") {
   }
 }
 
-TEST_CASE("each room has a README") {
-  for (const std::string& room : rooms) CHECK_MESSAGE(fs::exists(fs::path(room) / "README.md"), room);
+TEST_CASE("no folder holds more than 40 source files, and each room's folders say what they hold") {
+  std::map<fs::path, int> counts;
+  for (const fs::path& file : sources()) ++counts[file.parent_path()];
+  for (const auto& [folder, count] : counts) {
+    CHECK_MESSAGE(count <= 40, folder.string(), " holds ", count, " source files");
+    if (folder.begin()->string() == "tests") continue;
+    // A folder of a folder (autograd/ops/norm, data/scenes/render) may be described one level up.
+    const bool deep = std::distance(folder.begin(), folder.end()) > 2;
+    CHECK_MESSAGE((fs::exists(folder / "README.md") || (deep && fs::exists(folder.parent_path() / "README.md"))),
+                  folder.string(), " has no README.md");
+  }
+  CHECK(fs::exists("tests/README.md"));
 }
 
 TEST_CASE("every op has cases: a kernel without a case struct is not ours to ship") {
