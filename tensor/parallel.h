@@ -35,4 +35,10 @@ void parallel_ranges(std::int64_t count, std::int64_t grain,
 // A grain for cheap elementwise work: enough elements that a chunk outweighs its overhead.
 inline constexpr std::int64_t elementwise_grain = 1 << 15;
 
+// Rows of `cols` elements that make such a chunk, at least one: the grain for kernels that own whole rows.
+constexpr std::int64_t rows_per_range(std::int64_t cols) {
+  const std::int64_t rows = elementwise_grain / (cols < 1 ? 1 : cols);
+  return rows < 1 ? 1 : rows;
+}
+
 }  // namespace rein

@@ -6,6 +6,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Twelve independent chains hide the latency of a multiply-add. Returns the multiply-adds per step, in lanes.
@@ -26,6 +27,7 @@ int spin(long steps, float* out) {
   return chains * static_cast<int>(hn::Lanes(d));
 }
 
+}  // namespace
 }  // namespace rein::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -94,4 +94,14 @@ T* Tensor::mutable_data() {
   return static_cast<T*>(mutable_raw());
 }
 
+// What kernels take for a tensor that may be null: not there, or not wanted.
+template <class T>
+const T* data_or_null(const Tensor& tensor) {
+  return tensor ? tensor.data<T>() : nullptr;
+}
+template <class T>
+T* mutable_or_null(Tensor& tensor) {
+  return tensor ? tensor.mutable_data<T>() : nullptr;
+}
+
 }  // namespace rein

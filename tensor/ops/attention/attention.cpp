@@ -6,8 +6,7 @@
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/attention/attention_bf16_cuda.h"
-#include "tensor/ops/attention/attention_cpu.h"
-#include "tensor/ops/attention/attention_cuda.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -62,32 +61,32 @@ Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const A
 }
 
 template <class T>
-cpu::AttentionRows<const T> pointers(const Rows& rows) {
+AttentionRows<const T> pointers(const Rows& rows) {
   return {rows.data<T>(), rows.row_pitch, rows.batch_pitch};
 }
 
 template <class T>
-cpu::AttentionRows<T> mutable_pointers(Rows& rows) {
+AttentionRows<T> mutable_pointers(Rows& rows) {
   if (!rows) return {};
   return {rows.mutable_data<T>(), rows.row_pitch, rows.batch_pitch};
 }
 
 template <class T>
-cpu::AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
-                                const AttentionOptions& options) {
-  cpu::AttentionArgs<T> args{pointers<T>(q),
-                             pointers<T>(k),
-                             pointers<T>(v),
-                             s.batches,
-                             s.heads,
-                             s.lq,
-                             s.lk,
-                             s.d,
-                             s.dv,
-                             static_cast<T>(s.scale),
-                             options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
-                             {},
-                             nullptr};
+AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
+                           const AttentionOptions& options) {
+  AttentionArgs<T> args{pointers<T>(q),
+                        pointers<T>(k),
+                        pointers<T>(v),
+                        s.batches,
+                        s.heads,
+                        s.lq,
+                        s.lk,
+                        s.d,
+                        s.dv,
+                        static_cast<T>(s.scale),
+                        data_or_null<std::uint8_t>(options.blocked),
+                        {},
+                        nullptr};
   if (options.rel_height) {
     args.rel_height = options.rel_height.data<T>(), args.height = places(options.rel_height);
     args.rel_width = options.rel_width.data<T>(), args.width = places(options.rel_width);
@@ -124,7 +123,7 @@ cuda::AttentionBf16 bf16_arguments(const char* op, const Sizes& s, const Rows& q
           s.d,
           s.dv,
           static_cast<float>(s.scale),
-          options.blocked ? options.blocked.data<std::uint8_t>() : nullptr,
+          data_or_null<std::uint8_t>(options.blocked),
           {},
           nullptr};
 }
@@ -197,12 +196,12 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
     // Backward reads these two only; the argument struct is shared with forward, which writes them.
     args.out = {const_cast<T*>(out.out.data<T>()), pitch, s.lq * pitch};
     args.log_sum_exp = const_cast<T*>(out.log_sum_exp.data<T>());
-    const cpu::AttentionGradArgs<T> to{{grad_out.data<T>(), pitch, s.lq * pitch},
-                                       mutable_pointers<T>(grads.q),
-                                       mutable_pointers<T>(grads.k),
-                                       mutable_pointers<T>(grads.v),
-                                       rel_wanted ? grads.rel_height.mutable_data<T>() : nullptr,
-                                       rel_wanted ? grads.rel_width.mutable_data<T>() : nullptr};
+    const AttentionGradArgs<T> to{{grad_out.data<T>(), pitch, s.lq * pitch},
+                                  mutable_pointers<T>(grads.q),
+                                  mutable_pointers<T>(grads.k),
+                                  mutable_pointers<T>(grads.v),
+                                  mutable_or_null<T>(grads.rel_height),
+                                  mutable_or_null<T>(grads.rel_width)};
     const bool reference = use_reference();
     if (reference && q.device().is_cpu()) return cpu::attention_reference_backward<T>(args, to);
     REIN_ON_DEVICE(q.device(), attention_backward<T>(args, to));

@@ -8,12 +8,13 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/ops/attention/attention_blocks.h"
-#include "tensor/ops/attention/attention_cpu.h"
 #include "tensor/ops/attention/attention_kernels-inl.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_relative-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // scores -> P = exp(scale * score - lse); slopes (dP) -> dS = P (dP - mean).
 template <class T>
@@ -105,6 +106,7 @@ void backward_f64(const AttentionPart<double>& part, double* scratch) {
   run_backward(part, scratch);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

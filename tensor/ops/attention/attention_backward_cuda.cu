@@ -7,7 +7,7 @@
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"
-#include "tensor/ops/attention/attention_cuda.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_pairs_cuda.h"
 
 namespace rein::ops::cuda {
@@ -29,7 +29,7 @@ struct Backward {
 
 // A warp owns a query of a head.
 template <class T>
-__global__ void mean_kernel(AttentionArgs<T> a, cpu::AttentionRows<const T> grad_out, T* mean) {
+__global__ void mean_kernel(AttentionArgs<T> a, AttentionRows<const T> grad_out, T* mean) {
   const std::int64_t at = global_thread() / warp_size;
   if (at >= a.batches * a.heads * a.lq) return;
   const std::int64_t query = at % a.lq, h = at / a.lq % a.heads, n = at / (a.lq * a.heads);
@@ -159,7 +159,7 @@ __global__ __launch_bounds__(attention_threads) void backward_kernel(Backward<T>
   T factor[each<T>];
   if (want) {
     for (int i = 0; i < each<T>; ++i) factor[i] = a.scale;
-    const cpu::AttentionRows<T>& to = for_keys ? b.g.k : b.g.q;
+    const AttentionRows<T>& to = for_keys ? b.g.k : b.g.q;
     store_rows<T, owned>(sums, factor, grad_own + blockIdx.z * b.part_pitch + n * to.batch_pitch + h * a.d,
                          to.row_pitch, own0, own.rows, chunk0, static_cast<int>(a.d));
   }
@@ -207,7 +207,7 @@ __global__ void relative_tables_kernel(Backward<T> b, bool for_height, T* parts)
 
 // grad_q = the sum of what its parts (parts, batches, lq, heads * d) have; a thread owns a number.
 template <class T>
-__global__ void add_parts_kernel(AttentionArgs<T> a, const T* parts, std::int64_t count, cpu::AttentionRows<T> grad_q) {
+__global__ void add_parts_kernel(AttentionArgs<T> a, const T* parts, std::int64_t count, AttentionRows<T> grad_q) {
   const std::int64_t cols = a.heads * a.d, all = a.batches * a.lq * cols;
   for (std::int64_t at = global_thread(); at < all; at += global_threads()) {
     T sum = 0;
@@ -232,7 +232,7 @@ void run(Backward<T> b, std::int64_t count) {
   // Gradients of terms are added up in place, key tile after key tile: no parts then.
   const KeyParts parts = for_keys || b.grad_terms != nullptr ? KeyParts{1, for_keys ? a.lq : a.lk}
                                                              : key_parts<T>(count * b.tiles * chunks, a.lk);
-  const cpu::AttentionRows<T> grad_q = b.g.q;
+  const AttentionRows<T> grad_q = b.g.q;
   b.part_rows = parts.keys;
   b.part_pitch = a.batches * a.lq * cols;
   Scratch<T> memory(parts.count > 1 ? parts.count * b.part_pitch : 0);

@@ -72,7 +72,7 @@ __global__ __launch_bounds__(bf16_threads, blocks == 8 ? 3 : 2) void backward_ke
   const HeadRows other = for_keys ? b.q(n, h) : b.k(n, h), other_v = for_keys ? b.grad_out(n, h) : b.v(n, h);
   const float* const exponents = statistics.log2_sum_exp + head * statistics.padded;
   const float* const means = statistics.mean + head * statistics.padded;
-  const cpu::AttentionRows<bf16_t>& to = for_keys ? a.grad_k : a.grad_q;
+  const AttentionRows<bf16_t>& to = for_keys ? a.grad_k : a.grad_q;
   const bool want = to.data != nullptr, want_v = for_keys && a.grad_v.data != nullptr;
   const float scale = a.scale * log2_e;
 

@@ -4,19 +4,19 @@
 #pragma once
 
 #include "tensor/dtype.h"
-#include "tensor/ops/attention/attention_cpu.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace rein::ops::cuda {
 
 struct AttentionBf16 {
-  cpu::AttentionRows<const bf16_t> q, k, v;
+  AttentionRows<const bf16_t> q, k, v;
   std::int64_t batches, heads, lq, lk, d, dv;
   float scale;
-  const std::uint8_t* blocked;                  // (batches, lq, lk) or null
-  cpu::AttentionRows<bf16_t> out;               // written by forward, read by backward
-  float* log_sum_exp;                           // (batches, heads, lq), likewise
-  cpu::AttentionRows<const bf16_t> grad_out{};  // the rest is backward's; null: not wanted
-  cpu::AttentionRows<bf16_t> grad_q{}, grad_k{}, grad_v{};
+  const std::uint8_t* blocked;             // (batches, lq, lk) or null
+  AttentionRows<bf16_t> out;               // written by forward, read by backward
+  float* log_sum_exp;                      // (batches, heads, lq), likewise
+  AttentionRows<const bf16_t> grad_out{};  // the rest is backward's; null: not wanted
+  AttentionRows<bf16_t> grad_q{}, grad_k{}, grad_v{};
 };
 
 void attention_bf16(const AttentionBf16& args);

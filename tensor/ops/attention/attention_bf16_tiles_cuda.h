@@ -38,7 +38,7 @@ struct HeadRows {
 };
 
 template <class T>
-bool packs(const cpu::AttentionRows<T>& rows, std::int64_t cols) {
+bool packs(const AttentionRows<T>& rows, std::int64_t cols) {
   return packable<8>(rows.row_pitch, rows.data) && cols % 8 == 0 && rows.batch_pitch % 8 == 0;
 }
 
@@ -63,7 +63,7 @@ struct AttentionLaunch {
     }
     return bits;
   }
-  __device__ static HeadRows head(const cpu::AttentionRows<const bf16_t>& rows, std::int64_t n, std::int64_t h,
+  __device__ static HeadRows head(const AttentionRows<const bf16_t>& rows, std::int64_t n, std::int64_t h,
                                   std::int64_t count, std::int64_t cols, bool packed) {
     return {rows.data + n * rows.batch_pitch + h * cols, rows.row_pitch, static_cast<int>(count),
             static_cast<int>(cols), packed};

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "tensor/ops/attention/attention_cpu.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_layout.h"
 #include "tensor/parallel.h"
 

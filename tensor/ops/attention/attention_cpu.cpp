@@ -3,15 +3,16 @@
 // heads at a time are packed first, so that all threads can share a head's work.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/attention/attention_cpu.cpp"
-#include "tensor/ops/attention/attention_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/ops/attention/attention_blocks.h"
 #include "tensor/ops/attention/attention_kernels-inl.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_relative-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 void run_pack(const AttentionPack<T>& p) {
@@ -80,6 +81,7 @@ void forward_f64(const AttentionBlock<double>& b, double* scratch) {
   run_forward(b, scratch);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

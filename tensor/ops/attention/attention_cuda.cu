@@ -3,7 +3,7 @@
 // nothing of size Lq x Lk exists. The 16 threads that share rows of the scores are half a warp and exchange maxima and
 // sums; each keeps them for its rows. Where that makes few blocks, each walks over a part of the keys, and a second
 // kernel joins the parts. Sums run in the order of the keys, parts in theirs: the same bits every time.
-#include "tensor/ops/attention/attention_cuda.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"
@@ -121,7 +121,7 @@ __global__ __launch_bounds__(attention_threads) void forward_kernel(Forward<T> f
       f.left.tops[place] = top[i], f.left.totals[place] = total[i];
     }
   }
-  cpu::AttentionRows<T> to = a.out;
+  AttentionRows<T> to = a.out;
   if (!whole) {
     to = {f.left.sums, a.heads * a.dv, a.lq * a.heads * a.dv};
     to.data += blockIdx.z * a.batches * to.batch_pitch;

@@ -16,6 +16,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // Accumulators: 6 rows x 4 vectors (24 of 32 registers) on AVX-512, 6 x 2 (12 of 16) elsewhere.
 #if HWY_TARGET <= HWY_AVX3
@@ -136,6 +137,7 @@ void pack_transposed(const T* x, std::int64_t pitch, std::int64_t rows, std::int
   }
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention/attention_mask_cpu.h"
-#include "tensor/ops/attention/attention_mask_cuda.h"
+#include "tensor/ops/attention/attention_mask_kernels.h"
 
 namespace rein::ops {
 

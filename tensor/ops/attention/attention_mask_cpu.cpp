@@ -1,5 +1,5 @@
 // Simple loops: a compiler makes vector code of the first, and memchr of the C library is vector code.
-#include "tensor/ops/attention/attention_mask_cpu.h"
+#include "tensor/ops/attention/attention_mask_kernels.h"
 
 #include <cstring>
 

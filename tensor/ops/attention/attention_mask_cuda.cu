@@ -1,6 +1,6 @@
 // Who owns what: a thread per element; then a block per row, which reads the row twice: to see whether a key is open,
 // and to copy it or open it. The count of opened rows is a whole number, so the order of its atomics does not matter.
-#include "tensor/ops/attention/attention_mask_cuda.h"
+#include "tensor/ops/attention/attention_mask_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 

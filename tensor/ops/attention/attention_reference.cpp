@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "tensor/ops/attention/attention_cpu.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/parallel.h"
 
 namespace rein::ops::cpu {

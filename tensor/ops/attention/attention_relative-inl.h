@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // terms (n x rel.pitch()) of n packed queries.
 template <class T>
@@ -65,6 +66,7 @@ HWY_INLINE void add_relative_backward(const RelativePositions<T>& rel, const T* 
       });
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

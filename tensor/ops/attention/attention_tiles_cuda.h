@@ -5,7 +5,7 @@
 #pragma once
 
 #include "tensor/cuda/async_copy.h"
-#include "tensor/ops/attention/attention_cuda.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace rein::ops::cuda {
 
@@ -58,14 +58,14 @@ struct Strip {
 };
 
 template <class T>
-__device__ Strip<T> strip_of(const cpu::AttentionRows<const T>& rows, std::int64_t n, std::int64_t h,
-                             std::int64_t count, std::int64_t cols, bool packed) {
+__device__ Strip<T> strip_of(const AttentionRows<const T>& rows, std::int64_t n, std::int64_t h, std::int64_t count,
+                             std::int64_t cols, bool packed) {
   return {rows.data + n * rows.batch_pitch + h * cols, rows.row_pitch, count, static_cast<int>(cols), packed};
 }
 
 // Whether all rows of all heads start at multiples of 16 bytes.
 template <class T>
-bool packs(const cpu::AttentionRows<const T>& rows, std::int64_t cols) {
+bool packs(const AttentionRows<const T>& rows, std::int64_t cols) {
   return packable<lanes_of<T>>(rows.row_pitch, rows.data) && cols % lanes_of<T> == 0 &&
          rows.batch_pitch % lanes_of<T> == 0;
 }

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention/rope_cpu.h"
-#include "tensor/ops/attention/rope_cuda.h"
+#include "tensor/ops/attention/rope_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -25,12 +24,12 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
   require(rows <= x.size(1), op, "the table has ", rows, " rows, more than x ", x.shape());
   require(half >= 1 && columns >= 0 && columns <= x.size(2) && columns % (2 * half) == 0, op,
           "columns must be a multiple of the head width ", 2 * half, " and at most ", x.size(2), ", got ", columns);
-  const cpu::RopeSizes sizes{.batches = x.size(0),
-                             .length = x.size(1),
-                             .cols = x.size(2),
-                             .kept_rows = x.size(1) - rows,
-                             .columns = columns,
-                             .half = half};
+  const RopeSizes sizes{.batches = x.size(0),
+                        .length = x.size(1),
+                        .cols = x.size(2),
+                        .kept_rows = x.size(1) - rows,
+                        .columns = columns,
+                        .half = half};
   Tensor y = Tensor::empty_like(x);
   if (rounded) {
     if constexpr (rein::cuda::built)

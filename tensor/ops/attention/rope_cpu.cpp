@@ -2,13 +2,14 @@
 // head, so that both kinds of pairs read the tables in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/attention/rope_cpu.cpp"
-#include "tensor/ops/attention/rope_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/attention/rope_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // (u, v) by the angle, or by minus it.
 template <bool inverse, class V>
@@ -62,6 +63,7 @@ REIN_ROPE_KERNEL(float, f32)
 REIN_ROPE_KERNEL(double, f64)
 #undef REIN_ROPE_KERNEL
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -78,10 +80,10 @@ HWY_EXPORT(rope_row_f32);
 HWY_EXPORT(rope_row_f64);
 }  // namespace
 
-template <class T>
-void rope(const T* x, const T* cos, const T* sin, const RopeSizes& sizes, RopePairs pairs, bool inverse, T* y) {
+template <class T, class X>
+void rope(const X* x, const T* cos, const T* sin, const RopeSizes& sizes, RopePairs pairs, bool inverse, X* y) {
   const auto kernel = REIN_KERNEL_OF(T, rope_row);
-  const std::int64_t grain = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, sizes.cols));
+  const std::int64_t grain = rows_per_range(sizes.cols);
   parallel_ranges(sizes.batches * sizes.length, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const T* from = x + row * sizes.cols;

@@ -1,6 +1,6 @@
 // Who owns what: a block owns a row at a time, a thread a pair of channels or a copied channel in strides of the block.
 // Nobody adds to anybody's: x is read once and y written once.
-#include "tensor/ops/attention/rope_cuda.h"
+#include "tensor/ops/attention/rope_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/wide.h"

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/attention/windows_cpu.h"
-#include "tensor/ops/attention/windows_cuda.h"
+#include "tensor/ops/attention/windows_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -14,10 +13,10 @@ void check_side(const char* op, std::int64_t side, std::int64_t height, std::int
 }
 
 // Sizes of a map of (height, width) that was cut into `windows`.
-cpu::WindowSizes sizes_of(const char* op, const Tensor& windows, std::int64_t height, std::int64_t width,
-                          std::int64_t side) {
+WindowSizes sizes_of(const char* op, const Tensor& windows, std::int64_t height, std::int64_t width,
+                     std::int64_t side) {
   check_side(op, side, height, width);
-  cpu::WindowSizes s{0, height, width, 0, side};
+  WindowSizes s{0, height, width, 0, side};
   const std::int64_t per_image = s.rows() * s.cols();
   require(windows && windows.rank() == 3 && windows.size(1) == side * side && windows.size(0) % per_image == 0, op,
           "windows must have shape (N * ", per_image, ", ", side * side, ", C) for a map of ", height, " x ", width,
@@ -33,7 +32,7 @@ Tensor window_partition(const Tensor& x, std::int64_t side, const Tensor& fill) 
   const char* op = "window_partition";
   require(x && x.rank() == 4, op, "x must have shape (N, H, W, C), got ", x ? x.shape() : Shape{});
   check_side(op, side, x.size(1), x.size(2));
-  const cpu::WindowSizes s{x.size(0), x.size(1), x.size(2), x.size(3), side};
+  const WindowSizes s{x.size(0), x.size(1), x.size(2), x.size(3), side};
   require(!fill || (fill.shape() == Shape{s.channels} && fill.dtype() == x.dtype()), op, "fill must have shape (",
           s.channels, ") and the dtype of x, ", name_of(x.dtype()), "; got ", fill ? fill.shape() : Shape{}, " ",
           name_of(fill ? fill.dtype() : x.dtype()));
@@ -41,15 +40,14 @@ Tensor window_partition(const Tensor& x, std::int64_t side, const Tensor& fill) 
           " and ", fill.device().text());
   Tensor windows = Tensor::empty({s.batches * s.rows() * s.cols(), side * side, s.channels}, x.dtype(), x.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(x.device(),
-                   window_partition<T>(s, x.data<T>(), fill ? fill.data<T>() : nullptr, windows.mutable_data<T>()));
+    REIN_ON_DEVICE(x.device(), window_partition<T>(s, x.data<T>(), data_or_null<T>(fill), windows.mutable_data<T>()));
   });
   return windows;
 }
 
 Tensor window_merge(const Tensor& windows, std::int64_t height, std::int64_t width, std::int64_t side) {
   const char* op = "window_merge";
-  const cpu::WindowSizes s = sizes_of(op, windows, height, width, side);
+  const WindowSizes s = sizes_of(op, windows, height, width, side);
   Tensor x = Tensor::empty({s.batches, height, width, s.channels}, windows.dtype(), windows.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), window_merge<T>(s, windows.data<T>(), x.mutable_data<T>()));
@@ -59,7 +57,7 @@ Tensor window_merge(const Tensor& windows, std::int64_t height, std::int64_t wid
 
 Tensor window_fill_backward(const Tensor& grad_windows, std::int64_t height, std::int64_t width, std::int64_t side) {
   const char* op = "window_fill_backward";
-  const cpu::WindowSizes s = sizes_of(op, grad_windows, height, width, side);
+  const WindowSizes s = sizes_of(op, grad_windows, height, width, side);
   Tensor grad = Tensor::empty({s.channels}, grad_windows.dtype(), grad_windows.device());
   dispatch_real(op, grad.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(grad.device(), window_fill_backward<T>(s, grad_windows.data<T>(), grad.mutable_data<T>()));

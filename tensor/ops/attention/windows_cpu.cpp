@@ -1,6 +1,6 @@
 // Copies: a task of partition is one line of one window, a task of merge one line of the map; the pixels of a line are
 // neighbours on both sides. The sum for `fill` is cut by channels, so each sum is one thread's, in one order.
-#include "tensor/ops/attention/windows_cpu.h"
+#include "tensor/ops/attention/windows_kernels.h"
 
 #include <algorithm>
 #include <array>

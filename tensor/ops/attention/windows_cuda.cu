@@ -1,7 +1,7 @@
 // Copies: a warp owns a pixel of the output at a time and its lanes walk the channels, so a pixel's place is found once
 // and reads and writes are side by side. The sum for `fill`: a thread owns a channel in a chunk of places, in double;
 // then the chunks are added in a fixed order.
-#include "tensor/ops/attention/windows_cuda.h"
+#include "tensor/ops/attention/windows_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/sum_rows.h"

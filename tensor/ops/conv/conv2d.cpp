@@ -5,16 +5,14 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/conv/conv2d_cpu.h"
-#include "tensor/ops/conv/conv2d_cuda.h"
+#include "tensor/ops/conv/conv2d_kernels.h"
 #include "tensor/ops/conv/conv2d_winograd_cpu.h"
 #include "tensor/ops/matmul/linear.h"
 
 namespace rein::ops {
 namespace {
 
-cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride, std::int64_t padding,
-                       Products products) {
+ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride, std::int64_t padding, Products products) {
   require(x.rank() == 4, "conv2d", "x must have shape (N, H, W, I), got ", x);
   require(weight.rank() == 4 && weight[3] == x[3] && weight[1] >= 1 && weight[2] >= 1, "conv2d",
           "weight must have shape (O, kh, kw, ", x[3], "), got ", weight, "; x is ", x);
@@ -38,7 +36,7 @@ cpu::ConvShape checked(const Shape& x, const Shape& weight, std::int64_t stride,
 }
 
 // Narrow products would spend the time on the transforms. REIN_KERNEL=conv2d:direct and conv2d:winograd force one.
-bool by_winograd(const cpu::ConvShape& s) {
+bool by_winograd(const ConvShape& s) {
   const std::string forced = forced_kernel("conv2d");
   if (forced == "direct" || !cpu::winograd_fits(s)) return false;
   return forced == "winograd" || std::min(s.in, s.out) >= 32;
@@ -49,7 +47,7 @@ bool by_winograd(const cpu::ConvShape& s) {
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64_t stride, std::int64_t padding,
               Products products) {
   require(x && weight, "conv2d", "x and weight must not be null");
-  const cpu::ConvShape s = checked(x.shape(), weight.shape(), stride, padding, products);
+  const ConvShape s = checked(x.shape(), weight.shape(), stride, padding, products);
   require(weight.dtype() == x.dtype(), "conv2d", "x and weight must have one dtype, got ", name_of(x.dtype()), " and ",
           name_of(weight.dtype()));
   require(!bias || (bias.shape() == Shape{s.out} && bias.dtype() == x.dtype()), "conv2d", "bias must have shape ",
@@ -59,7 +57,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
   Tensor y = Tensor::empty({s.batch, s.out_height, s.out_width, s.out}, x.dtype(), x.device());
   dispatch_real("conv2d", x.dtype(), [&]<class T>() {
     const auto run = [&](const auto& kernel) {
-      kernel(x.data<T>(), weight.data<T>(), bias ? bias.data<T>() : nullptr, s, y.mutable_data<T>());
+      kernel(x.data<T>(), weight.data<T>(), data_or_null<T>(bias), s, y.mutable_data<T>());
     };
     if constexpr (rein::cuda::built) {
       if (x.device().is_cuda()) return run(cuda::conv2d<T>);
@@ -72,7 +70,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
 Conv2dGrads conv2d_backward(const Tensor& grad_out, const Tensor& x, const Tensor& weight, const Shape& x_shape,
                             const Shape& weight_shape, std::int64_t stride, std::int64_t padding, Conv2dWants wants,
                             Products products) {
-  const cpu::ConvShape s = checked(x_shape, weight_shape, stride, padding, products);
+  const ConvShape s = checked(x_shape, weight_shape, stride, padding, products);
   const Shape expected{s.batch, s.out_height, s.out_width, s.out};
   require(grad_out && grad_out.shape() == expected, "conv2d_backward", "grad_out must have shape ", expected, ", got ",
           grad_out.shape(), "; x is ", x_shape, ", weight is ", weight_shape);

@@ -4,7 +4,7 @@
 //   grad_x       (input pixels, I)    = patches of grad_out              turned weight
 // In the last, an input pixel sees only the taps that agree with it modulo the stride, so the pixels are taken in
 // stride^2 phases; each phase is a stride-1 product over a part of the kernel.
-#include "tensor/ops/conv/conv2d_cpu.h"
+#include "tensor/ops/conv/conv2d_kernels.h"
 
 #include <algorithm>
 #include <memory>

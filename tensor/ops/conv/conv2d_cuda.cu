@@ -6,7 +6,7 @@
 //
 // Who owns what: a thread owns up to 16 bytes of one patch, neighbouring threads neighbouring channels, blockIdx.y
 // walks over the patches; the products belong to gemm_cuda.h. A 1 x 1 kernel of stride 1 has no patches to gather.
-#include "tensor/ops/conv/conv2d_cuda.h"
+#include "tensor/ops/conv/conv2d_kernels.h"
 
 #include "tensor/cuda/packed.h"
 #include "tensor/cuda/scratch.h"

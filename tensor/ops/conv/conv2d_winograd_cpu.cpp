@@ -20,6 +20,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // The four transforms of one line of a tile.
 struct InputLine {  // B^T d
@@ -157,6 +158,7 @@ REIN_WINOGRAD_KERNELS(float, f32)
 REIN_WINOGRAD_KERNELS(double, f64)
 #undef REIN_WINOGRAD_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

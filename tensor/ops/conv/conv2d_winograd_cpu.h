@@ -2,7 +2,7 @@
 // of 36, for the forward pass and both gradients. Behind tensor/ops/conv/conv2d.h; no checks here.
 #pragma once
 
-#include "tensor/ops/conv/conv2d_cpu.h"
+#include "tensor/ops/conv/conv2d_kernels.h"
 
 namespace rein::ops::cpu {
 

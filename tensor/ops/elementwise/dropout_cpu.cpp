@@ -1,5 +1,5 @@
 // Plain loops: Philox is integer work that dominates, and dropout touches small tensors here.
-#include "tensor/ops/elementwise/dropout_cpu.h"
+#include "tensor/ops/elementwise/dropout_kernels.h"
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 // Who owns what: threads of a row of the grid stride over the elements of one sample, each making its element's random
 // number, the same one as on the CPU. Philox' integer work, not memory, bounds it.
-#include "tensor/ops/elementwise/dropout_cuda.h"
+#include "tensor/ops/elementwise/dropout_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/philox.h"

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/elementwise/elementwise_cpu.h"
-#include "tensor/ops/elementwise/elementwise_cuda.h"
+#include "tensor/ops/elementwise/elementwise_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -35,7 +34,7 @@ bool in_bf16(const char* op, const Tensor& x) {
   return rein::cuda::built;
 }
 
-Tensor binary(const char* op, cpu::Binary function, const Tensor& a, const Tensor& b) {
+Tensor binary(const char* op, Binary function, const Tensor& a, const Tensor& b) {
   check_same(op, a, b);
   Tensor y = Tensor::empty_like(a);
   dispatch_real(op, a.dtype(), [&]<class T>() {
@@ -44,7 +43,7 @@ Tensor binary(const char* op, cpu::Binary function, const Tensor& a, const Tenso
   return y;
 }
 
-Tensor broadcast(const char* op, cpu::Binary function, const Tensor& x, const Tensor& b) {
+Tensor broadcast(const char* op, Binary function, const Tensor& x, const Tensor& b) {
   require(static_cast<bool>(b), op, "needs two tensors");
   const std::int64_t rows = leading_rows(op, x, b.shape());
   require(x.dtype() == b.dtype(), op, "operands must have one dtype, got ", rein::name_of(x.dtype()), " and ",
@@ -108,7 +107,7 @@ Tensor unary_backward(Unary function, const Tensor& grad_out, const Tensor& x) {
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  return binary("add", cpu::Binary::add, a, b);
+  return binary("add", Binary::add, a, b);
 }
 void add_into(const Tensor& a, const Tensor& b, Tensor& out) {
   check_same("add_into", a, b);
@@ -145,10 +144,10 @@ void add_wide_into(Tensor& sum, const Tensor& b) {
   }
 }
 Tensor sub(const Tensor& a, const Tensor& b) {
-  return binary("sub", cpu::Binary::sub, a, b);
+  return binary("sub", Binary::sub, a, b);
 }
 Tensor mul(const Tensor& a, const Tensor& b) {
-  return binary("mul", cpu::Binary::mul, a, b);
+  return binary("mul", Binary::mul, a, b);
 }
 
 Tensor scale(const Tensor& x, double factor) {
@@ -161,10 +160,10 @@ Tensor scale(const Tensor& x, double factor) {
 }
 
 Tensor add_broadcast(const Tensor& x, const Tensor& b) {
-  return broadcast("add_broadcast", cpu::Binary::add, x, b);
+  return broadcast("add_broadcast", Binary::add, x, b);
 }
 Tensor mul_broadcast(const Tensor& x, const Tensor& b) {
-  return broadcast("mul_broadcast", cpu::Binary::mul, x, b);
+  return broadcast("mul_broadcast", Binary::mul, x, b);
 }
 
 Tensor sum_leading(const Tensor& grad, const Shape& shape) {

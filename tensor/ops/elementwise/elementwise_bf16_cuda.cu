@@ -1,7 +1,7 @@
 // Elementwise operations that read or write bf16, all computed in f32. Sums over rows: tensor/cuda/sum_rows.h.
 #include "tensor/cuda/sum_rows.h"
-#include "tensor/ops/elementwise/elementwise_cuda.h"
 #include "tensor/ops/elementwise/elementwise_functions_cuda.h"
+#include "tensor/ops/elementwise/elementwise_kernels.h"
 
 namespace rein::ops::cuda {
 namespace {

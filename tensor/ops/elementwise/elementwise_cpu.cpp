@@ -2,13 +2,14 @@
 // elementwise_functions-inl.h.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/elementwise/elementwise_cpu.cpp"
-#include "tensor/ops/elementwise/elementwise_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/ops/elementwise/elementwise_functions-inl.h"
+#include "tensor/ops/elementwise/elementwise_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // with(F{}) for the functor F of `function`.
 template <class With>
@@ -106,6 +107,7 @@ REIN_ELEMENTWISE_KERNELS(float, f32)
 REIN_ELEMENTWISE_KERNELS(double, f64)
 #undef REIN_ELEMENTWISE_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

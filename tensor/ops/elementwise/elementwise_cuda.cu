@@ -1,6 +1,6 @@
 // Elementwise operations in f32 and f64. Broadcasts: a thread per element, in strides of the whole grid. Sums over
 // rows: tensor/cuda/sum_rows.h.
-#include "tensor/ops/elementwise/elementwise_cuda.h"
+#include "tensor/ops/elementwise/elementwise_kernels.h"
 
 #include "tensor/cuda/sum_rows.h"
 #include "tensor/ops/elementwise/elementwise_functions_cuda.h"

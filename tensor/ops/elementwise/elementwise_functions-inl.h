@@ -11,6 +11,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class D>
 HWY_INLINE hn::Vec<D> value(D d, double v) {
@@ -111,6 +112,7 @@ struct Mul {
   }
 };
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -3,8 +3,7 @@
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast.h"
-#include "tensor/ops/elementwise/residual_cpu.h"
-#include "tensor/ops/elementwise/residual_cuda.h"
+#include "tensor/ops/elementwise/residual_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -43,15 +42,6 @@ Split check_scaled(const char* op, const Tensor& x, const Tensor& y, const Tenso
   require(first_row >= 0 && first_row <= x.size(1), op, "first_row must be in [0, ", x.size(1), "], got ", first_row,
           "; x is ", x.shape());
   return {x.size(0), first_row * x.size(2), (x.size(1) - first_row) * x.size(2)};
-}
-
-template <class T>
-const T* data_or_null(const Tensor& t) {
-  return t ? t.data<T>() : nullptr;
-}
-template <class T>
-T* mutable_or_null(Tensor& t) {
-  return t ? t.mutable_data<T>() : nullptr;
 }
 
 }  // namespace

@@ -1,13 +1,14 @@
 // One pass each way. Sums (gamma, scale): every fixed range makes its own partial sum, then they are added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/elementwise/residual_cpu.cpp"
-#include "tensor/ops/elementwise/residual_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/elementwise/residual_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 void run_residual(const T* x, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* out) {
@@ -79,6 +80,7 @@ REIN_RESIDUAL_KERNELS(float, f32)
 REIN_RESIDUAL_KERNELS(double, f64)
 #undef REIN_RESIDUAL_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -113,21 +115,21 @@ struct Chunks {
 };
 }  // namespace
 
-template <class T>
-void residual(const T* x, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* out) {
+template <class T, class Y>
+void residual(const T* x, const Y* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* out) {
   if (gamma == nullptr) return scaled_residual<T>(x, y, nullptr, 1, 0, rows * cols, out);
   const auto kernel = REIN_KERNEL_OF(T, residual);
-  const std::int64_t per_range = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
+  const std::int64_t per_range = rows_per_range(cols);
   parallel_ranges(rows, per_range, [&](std::int64_t begin, std::int64_t end) {
     kernel(x + begin * cols, y + begin * cols, gamma, end - begin, cols, out + begin * cols);
   });
 }
 
-template <class T>
-void residual_backward(const T* grad_out, const T* y, const T* gamma, std::int64_t rows, std::int64_t cols, T* grad_y,
+template <class T, class Y>
+void residual_backward(const T* grad_out, const Y* y, const T* gamma, std::int64_t rows, std::int64_t cols, Y* grad_y,
                        T* grad_gamma) {
   const auto kernel = REIN_KERNEL_OF(T, residual_backward);
-  const std::int64_t per_range = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
+  const std::int64_t per_range = rows_per_range(cols);
   const std::int64_t lines = (rows + per_range - 1) / per_range;
   std::vector<T> partial(grad_gamma != nullptr ? static_cast<std::size_t>(lines * cols) : 0);
   parallel_ranges(rows, per_range, [&](std::int64_t begin, std::int64_t end) {
@@ -144,8 +146,8 @@ void residual_backward(const T* grad_out, const T* y, const T* gamma, std::int64
   }
 }
 
-template <class T>
-void scaled_residual(const T* x, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
+template <class T, class Y>
+void scaled_residual(const T* x, const Y* y, const T* scale, std::int64_t batches, std::int64_t prefix,
                      std::int64_t body, T* out) {
   const auto kernel = REIN_KERNEL_OF(T, axpy);
   const Chunks chunks{prefix, body};
@@ -157,9 +159,9 @@ void scaled_residual(const T* x, const T* y, const T* scale, std::int64_t batche
   for (std::int64_t n = 0; n < batches; ++n) std::copy_n(x + n * (prefix + body), prefix, out + n * (prefix + body));
 }
 
-template <class T>
-void scaled_residual_backward(const T* grad_out, const T* y, const T* scale, std::int64_t batches, std::int64_t prefix,
-                              std::int64_t body, T* grad_y, T* grad_scale) {
+template <class T, class Y>
+void scaled_residual_backward(const T* grad_out, const Y* y, const T* scale, std::int64_t batches, std::int64_t prefix,
+                              std::int64_t body, Y* grad_y, T* grad_scale) {
   const auto kernel = REIN_KERNEL_OF(T, axpy_backward);
   const Chunks chunks{prefix, body};
   const T factor = scale != nullptr ? *scale : T(1);

@@ -2,7 +2,7 @@
 // rows and walks down; so gamma is read once per thread and a row's neighbours are read together. grad_gamma: each
 // chunk leaves a line of sums, which add_lines adds in order. With one scale: threads stride over the elements of a
 // batch; each block leaves its sum of grad_out * y, added in order. The same bits every time.
-#include "tensor/ops/elementwise/residual_cuda.h"
+#include "tensor/ops/elementwise/residual_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/packed.h"

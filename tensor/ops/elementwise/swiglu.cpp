@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/elementwise/swiglu_cpu.h"
-#include "tensor/ops/elementwise/swiglu_cuda.h"
+#include "tensor/ops/elementwise/swiglu_kernels.h"
 
 namespace rein::ops {
 namespace {

@@ -1,13 +1,14 @@
 // One row at a time, cut into fixed ranges of rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/elementwise/swiglu_cpu.cpp"
-#include "tensor/ops/elementwise/swiglu_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/ops/elementwise/elementwise_functions-inl.h"
+#include "tensor/ops/elementwise/swiglu_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 void forward_rows(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
@@ -37,6 +38,7 @@ REIN_SWIGLU_KERNELS(float, f32)
 REIN_SWIGLU_KERNELS(double, f64)
 #undef REIN_SWIGLU_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -53,21 +55,18 @@ HWY_EXPORT(forward_f64);
 HWY_EXPORT(backward_f32);
 HWY_EXPORT(backward_f64);
 
-std::int64_t rows_per_range(std::int64_t cols) {
-  return std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
-}
 }  // namespace
 
-template <class T>
-void swiglu(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
+template <class T, class Y>
+void swiglu(const T* x, std::int64_t rows, std::int64_t cols, Y* y) {
   const auto kernel = REIN_KERNEL_OF(T, forward);
   parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
     kernel(x + 2 * begin * cols, end - begin, cols, y + begin * cols);
   });
 }
 
-template <class T>
-void swiglu_backward(const T* grad_out, const T* x, std::int64_t rows, std::int64_t cols, T* grad_x) {
+template <class Y, class T>
+void swiglu_backward(const Y* grad_out, const T* x, std::int64_t rows, std::int64_t cols, T* grad_x) {
   const auto kernel = REIN_KERNEL_OF(T, backward);
   parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
     kernel(grad_out + begin * cols, x + 2 * begin * cols, end - begin, cols, grad_x + 2 * begin * cols);

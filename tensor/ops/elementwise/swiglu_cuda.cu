@@ -1,6 +1,6 @@
 // Who owns what: a thread owns n neighbours of a row's result: 16 bytes of x where rows begin at multiples of that, two
 // where rows are even (EVA-02's hidden width is 2 * 1365), else one.
-#include "tensor/ops/elementwise/swiglu_cuda.h"
+#include "tensor/ops/elementwise/swiglu_kernels.h"
 
 #include "tensor/ops/elementwise/elementwise_functions_cuda.h"
 

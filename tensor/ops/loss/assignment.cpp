@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/loss/assignment_cpu.h"
-#include "tensor/ops/loss/assignment_cuda.h"
+#include "tensor/ops/loss/assignment_kernels.h"
 
 namespace rein::ops {
 

@@ -4,7 +4,7 @@
 // the row that holds it (independent per column). Then the prices u, v are moved so that all reduced costs stay
 // non-negative and those of matched pairs are zero, and the path is flipped. Everything lies in flat arrays of the
 // matrix' two sizes, and a step touches each column once: one warp can run it with columns spread over its lanes.
-#include "tensor/ops/loss/assignment_cpu.h"
+#include "tensor/ops/loss/assignment_kernels.h"
 
 #include <algorithm>
 #include <cmath>

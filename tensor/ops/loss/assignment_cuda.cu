@@ -2,7 +2,7 @@
 // column, then every lane relaxes its own columns. Prices and the state of the search lie in shared memory, the matrix
 // in scratch memory. The same additions and comparisons as assignment_cpu.cpp, where the algorithm is explained, so the
 // same assignment, ties included.
-#include "tensor/ops/loss/assignment_cuda.h"
+#include "tensor/ops/loss/assignment_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"

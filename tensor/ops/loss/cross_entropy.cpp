@@ -5,8 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/loss/cross_entropy_cpu.h"
-#include "tensor/ops/loss/cross_entropy_cuda.h"
+#include "tensor/ops/loss/cross_entropy_kernels.h"
 
 namespace rein::ops {
 namespace {

@@ -2,14 +2,15 @@
 // AVX-512 vectors. Rows are cut into fixed ranges; losses are added in double, range by range.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/loss/cross_entropy_cpu.cpp"
-#include "tensor/ops/loss/cross_entropy_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/math-inl.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/loss/cross_entropy_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 HWY_INLINE float log_of(float x) {
   return __builtin_logf(x);
@@ -125,6 +126,7 @@ REIN_CROSS_ENTROPY_KERNELS(float, f32)
 REIN_CROSS_ENTROPY_KERNELS(double, f64)
 #undef REIN_CROSS_ENTROPY_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -143,10 +145,6 @@ HWY_EXPORT(backward_rows_f32);
 HWY_EXPORT(backward_rows_f64);
 HWY_EXPORT(argmax_rows_f32);
 HWY_EXPORT(argmax_rows_f64);
-
-std::int64_t rows_per_range(std::int64_t classes) {
-  return std::max<std::int64_t>(1, elementwise_grain / classes);
-}
 
 std::int64_t ranges(std::int64_t rows, std::int64_t per_range) {
   return (rows + per_range - 1) / per_range;

@@ -2,7 +2,7 @@
 // shared memory, all threads side by side, and a thread owns a row there (K = 19 is odd: no two threads meet in a
 // bank); with more classes a warp owns a row at a time and its lanes walk the classes in memory. A block leaves the sum
 // of its rows' losses in memory; one block adds them in a fixed order, in double.
-#include "tensor/ops/loss/cross_entropy_cuda.h"
+#include "tensor/ops/loss/cross_entropy_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/first_max.h"

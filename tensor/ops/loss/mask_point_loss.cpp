@@ -4,8 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/loss/mask_point_loss_cpu.h"
-#include "tensor/ops/loss/mask_point_loss_cuda.h"
+#include "tensor/ops/loss/mask_point_loss_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -25,7 +24,7 @@ void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor,
 }
 
 const std::int64_t* ids_or_null(const Tensor& rows) {
-  return rows ? rows.data<std::int64_t>() : nullptr;
+  return data_or_null<std::int64_t>(rows);
 }
 
 }  // namespace
@@ -58,10 +57,10 @@ Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice,
           z.device().text(), " and ", sums.device().text());
   Tensor grad = Tensor::empty_like(z);
   dispatch_real("mask_point_loss_backward", z.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(z.device(), mask_point_loss_backward<T>(
-                                   grad_bce ? grad_bce.data<T>() : nullptr, grad_dice ? grad_dice.data<T>() : nullptr,
-                                   z.data<T>(), g.data<T>(), ids_or_null(rows), sums.data<double>(), z.size(0),
-                                   z.size(1), bce_divisor, dice_divisor, grad.mutable_data<T>()));
+    REIN_ON_DEVICE(z.device(),
+                   mask_point_loss_backward<T>(data_or_null<T>(grad_bce), data_or_null<T>(grad_dice), z.data<T>(),
+                                               g.data<T>(), ids_or_null(rows), sums.data<double>(), z.size(0),
+                                               z.size(1), bce_divisor, dice_divisor, grad.mutable_data<T>()));
   });
   return grad;
 }
@@ -100,20 +99,20 @@ Tensor mask_costs(const MaskCostInputs& in, Tensor& slots) {
       require(k >= 0 && k < classes, op, "classes must be in [0, ", classes, "), got ", k);
   Tensor cost = Tensor::empty(in.zg.shape(), DType::f64, in.zg.device());
   dispatch_real(op, in.zg.dtype(), [&]<class T>() {
-    const cpu::MaskCosts<T> of{in.zg.data<T>(),
-                               in.sg.data<T>(),
-                               in.g_sum.data<T>(),
-                               in.probability.data<T>(),
-                               in.sums.data<double>(),
-                               in.classes.data<std::int64_t>(),
-                               images,
-                               queries,
-                               targets,
-                               classes,
-                               static_cast<double>(in.points),
-                               in.cls,
-                               in.mask,
-                               in.dice};
+    const MaskCosts<T> of{in.zg.data<T>(),
+                          in.sg.data<T>(),
+                          in.g_sum.data<T>(),
+                          in.probability.data<T>(),
+                          in.sums.data<double>(),
+                          in.classes.data<std::int64_t>(),
+                          images,
+                          queries,
+                          targets,
+                          classes,
+                          static_cast<double>(in.points),
+                          in.cls,
+                          in.mask,
+                          in.dice};
     REIN_ON_DEVICE(cost.device(), mask_costs<T>(of, cost.mutable_data<double>(), slots.mutable_data<double>()));
   });
   return cost;

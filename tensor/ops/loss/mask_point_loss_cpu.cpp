@@ -3,14 +3,15 @@
 // none of which cancels or overflows. Rows are tasks; chunks of a row are summed in T, chunks in double, in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/loss/mask_point_loss_cpu.cpp"
-#include "tensor/ops/loss/mask_point_loss_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/math-inl.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/loss/mask_point_loss_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // log(1 + e) for e in [0, 1]: 2 artanh(q) with q = e / (2 + e) <= 1/3; the first term left out is 1.4e-9 of the whole.
 template <class D>
@@ -110,6 +111,7 @@ REIN_MASK_POINT_KERNELS(float, f32)
 REIN_MASK_POINT_KERNELS(double, f64)
 #undef REIN_MASK_POINT_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

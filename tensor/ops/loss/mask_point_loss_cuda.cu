@@ -1,7 +1,7 @@
 // Who owns what: a block owns a row of points; its threads walk the row side by side and their sums are added in a
 // fixed order, in double. One more block adds the rows. Backward: a thread per point, which reads its row's sums. One
 // exponential per point serves softplus, sigmoid and its derivative, as on the CPU (mask_point_loss_cpu.cpp).
-#include "tensor/ops/loss/mask_point_loss_cuda.h"
+#include "tensor/ops/loss/mask_point_loss_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"

@@ -5,8 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/loss/match_slots_cpu.h"
-#include "tensor/ops/loss/match_slots_cuda.h"
+#include "tensor/ops/loss/match_slots_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -51,9 +50,9 @@ MatchedSlots match_slots(const Tensor& class_of, const Tensor& present, const Te
   }
   const auto list = [&](const Shape& shape) { return Tensor::empty(shape, DType::i64, device); };
   MatchedSlots out{list({places}), list({places}), list({places}), list({images, queries}), list({images, queries})};
-  const cpu::SlotLists to{out.rows.mutable_data<std::int64_t>(), out.images.mutable_data<std::int64_t>(),
-                          out.classes.mutable_data<std::int64_t>(), out.targets.mutable_data<std::int64_t>(),
-                          out.free.mutable_data<std::int64_t>()};
+  const SlotLists to{out.rows.mutable_data<std::int64_t>(), out.images.mutable_data<std::int64_t>(),
+                     out.classes.mutable_data<std::int64_t>(), out.targets.mutable_data<std::int64_t>(),
+                     out.free.mutable_data<std::int64_t>()};
   REIN_ON_DEVICE(device, match_slots({images, queries, classes, places}, class_of.data<std::int64_t>(),
                                      present.data<std::uint8_t>(), splits.data<std::int64_t>(), to));
   return out;

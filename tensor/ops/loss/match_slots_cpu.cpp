@@ -1,5 +1,5 @@
 // A task is an image, or a row.
-#include "tensor/ops/loss/match_slots_cpu.h"
+#include "tensor/ops/loss/match_slots_kernels.h"
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,7 @@
 // ones stand before each, so places are given out in the order of queries without atomics. take_rows and put_rows: a
 // warp owns a row of the longer side's index, its lanes walk the columns; put_rows clears first, and since rows occur
 // once no two warps write the same place.
-#include "tensor/ops/loss/match_slots_cuda.h"
+#include "tensor/ops/loss/match_slots_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/runtime.h"

@@ -68,7 +68,7 @@ void run_cuda(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c,
   const Operand left = operand(a, trans_a), right = operand(b, trans_b);
   cuda::GemmProblem<T> p;
   p.a = a.data<T>(), p.b = b.data<T>(), p.c = c.mutable_data<T>();
-  p.bias = bias ? bias.data<T>() : nullptr;
+  p.bias = data_or_null<T>(bias);
   p.m = c.rows, p.n = c.cols, p.k = left.cols, p.batches = c.batches;
   p.a_pitch = a.row_pitch, p.b_pitch = b.row_pitch, p.c_pitch = c.row_pitch;
   p.a_batch = left.shared ? 0 : a.batch_pitch, p.b_batch = right.shared ? 0 : b.batch_pitch, p.c_batch = c.batch_pitch;
@@ -89,7 +89,7 @@ void run(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c, Writ
   problem.n = c.cols;
   problem.k = left.cols;
   problem.c_pitch = c.row_pitch;
-  problem.bias = bias ? bias.data<T>() : nullptr;
+  problem.bias = data_or_null<T>(bias);
   problem.alpha = static_cast<T>(alpha);
   problem.add = write == Write::add;
   std::int64_t batches = c.batches;

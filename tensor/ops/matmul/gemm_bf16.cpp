@@ -17,7 +17,7 @@ void on_device(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows& c
   problem.a = round ? rounded.data<bf16_t>() : a.data<bf16_t>();
   problem.b = b.data<bf16_t>();
   problem.c = c.mutable_data<Out>();
-  problem.bias = bias ? bias.data<Out>() : nullptr;
+  problem.bias = data_or_null<Out>(bias);
   problem.m = c.rows;
   problem.n = c.cols;
   problem.k = trans_a ? a.rows : a.cols;
@@ -77,7 +77,7 @@ void gemm_bf16(const Rows& a, bool trans_a, const Rows& b, bool trans_b, Rows c,
                   .k = a.cols,
                   .c = c.mutable_data<float>(),
                   .c_pitch = c.row_pitch,
-                  .bias = bias ? bias.data<float>() : nullptr});
+                  .bias = data_or_null<float>(bias)});
 }
 
 }  // namespace rein::ops

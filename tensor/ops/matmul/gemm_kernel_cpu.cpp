@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 #if HWY_TARGET <= HWY_AVX3
 constexpr int tile_rows = 12, tile_vectors = 2;
@@ -301,6 +302,7 @@ void rows_f64(const double* x, std::int64_t rows, std::int64_t cols, std::int64_
   add_rows_of(x, rows, cols, pitch, sums);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -2,7 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/elementwise/elementwise_cuda.h"
+#include "tensor/ops/elementwise/elementwise_kernels.h"
 #include "tensor/ops/matmul/gemm.h"
 #include "tensor/ops/matmul/gemm_bf16.h"
 #include "tensor/ops/matmul/gemm_cpu.h"

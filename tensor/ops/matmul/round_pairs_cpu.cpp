@@ -9,6 +9,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The tie to even by integers: half of the last kept place, less one, plus that place's own bit. NaN would become
@@ -45,6 +46,7 @@ void round_to_pairs_f32(const float* x, std::int64_t count, float* out) {
   }
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -2,13 +2,12 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/norm/group_norm_cpu.h"
-#include "tensor/ops/norm/group_norm_cuda.h"
+#include "tensor/ops/norm/group_norm_kernels.h"
 
 namespace rein::ops {
 namespace {
 
-cpu::GroupNormSizes checked_sizes(const Tensor& x, const Tensor& weight, std::int64_t groups) {
+GroupNormSizes checked_sizes(const Tensor& x, const Tensor& weight, std::int64_t groups) {
   require(x && x.rank() >= 2, "group_norm", "x must have shape (N, H, W, C), got ", x.shape());
   const std::int64_t channels = x.size(-1), n = x.size(0);
   require(groups >= 1 && channels % groups == 0, "group_norm", "channels must be a multiple of groups, got ", channels,
@@ -60,9 +59,8 @@ GroupNormGrads group_norm_backward(const Tensor& grad_out, const Tensor& x, cons
   dispatch_real("group_norm", x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(),
                    group_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
-                                          rstd.data<T>(), sizes, wants.x ? grads.x.mutable_data<T>() : nullptr,
-                                          wants.weight ? grads.weight.mutable_data<T>() : nullptr,
-                                          wants.bias ? grads.bias.mutable_data<T>() : nullptr));
+                                          rstd.data<T>(), sizes, mutable_or_null<T>(grads.x),
+                                          mutable_or_null<T>(grads.weight), mutable_or_null<T>(grads.bias)));
   });
   return grads;
 }

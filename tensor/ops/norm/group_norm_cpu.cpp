@@ -4,13 +4,14 @@
 // and the writing pass goes backwards, from the chunks that the caches still hold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/norm/group_norm_cpu.cpp"
-#include "tensor/ops/norm/group_norm_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/norm/group_norm_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // Per channel of a chunk: mean, and sum of (x - mean)^2.
 template <class T>
@@ -96,6 +97,7 @@ REIN_GROUP_NORM_KERNELS(float, f32)
 REIN_GROUP_NORM_KERNELS(double, f64)
 #undef REIN_GROUP_NORM_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -3,7 +3,7 @@
 // Then a block per (image, group) merges the chunks' means and centred squares in double, in a fixed order (the
 // parallel variance formula), and a last pass writes, four channels to a thread where rows allow it. Backward has the
 // same three steps with the sums of grad_out and of grad_out * xhat. The same bits every time.
-#include "tensor/ops/norm/group_norm_cuda.h"
+#include "tensor/ops/norm/group_norm_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/packed.h"

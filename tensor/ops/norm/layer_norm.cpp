@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/norm/layer_norm_cpu.h"
-#include "tensor/ops/norm/layer_norm_cuda.h"
+#include "tensor/ops/norm/layer_norm_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -63,18 +62,19 @@ LayerNormGrads layer_norm_backward(const Tensor& grad_out, const Tensor& x, cons
   if (wants.x) grads.x = add ? add_to : Tensor::empty_like(x);
   if (wants.weight) grads.weight = Tensor::empty_like(weight);
   if (wants.bias) grads.bias = Tensor::empty_like(weight);
-  const auto data_of = []<class T>(T, Tensor& grad) { return grad ? grad.mutable_data<T>() : nullptr; };
   if (rounded) {
     if constexpr (rein::cuda::built)
-      cuda::layer_norm_backward<float, bf16_t>(
-          grad_out.data<bf16_t>(), x.data<float>(), weight.data<float>(), mean.data<float>(), rstd.data<float>(), rows,
-          cols, add, data_of(0.0F, grads.x), data_of(0.0F, grads.weight), data_of(0.0F, grads.bias));
+      cuda::layer_norm_backward<float, bf16_t>(grad_out.data<bf16_t>(), x.data<float>(), weight.data<float>(),
+                                               mean.data<float>(), rstd.data<float>(), rows, cols, add,
+                                               mutable_or_null<float>(grads.x), mutable_or_null<float>(grads.weight),
+                                               mutable_or_null<float>(grads.bias));
     return grads;
   }
   dispatch_real("layer_norm", x.dtype(), [&]<class T>() {
-    REIN_ON_DEVICE(x.device(), layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
-                                                      rstd.data<T>(), rows, cols, add, data_of(T(0), grads.x),
-                                                      data_of(T(0), grads.weight), data_of(T(0), grads.bias)));
+    REIN_ON_DEVICE(x.device(),
+                   layer_norm_backward<T>(grad_out.data<T>(), x.data<T>(), weight.data<T>(), mean.data<T>(),
+                                          rstd.data<T>(), rows, cols, add, mutable_or_null<T>(grads.x),
+                                          mutable_or_null<T>(grads.weight), mutable_or_null<T>(grads.bias)));
   });
   return grads;
 }

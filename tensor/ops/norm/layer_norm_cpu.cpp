@@ -2,13 +2,14 @@
 // Weight and bias gradients: each range sums its rows in order into its own line, then the lines are added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/norm/layer_norm_cpu.cpp"
-#include "tensor/ops/norm/layer_norm_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/norm/layer_norm_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 void forward_rows(const T* x, const T* weight, const T* bias, T eps, std::int64_t rows, std::int64_t cols, T* y,
@@ -88,6 +89,7 @@ void backward_f64(const double* grad_out, const double* x, const double* weight,
   backward_rows(grad_out, x, weight, mean, rstd, rows, cols, add, grad_x, sum_weight, sum_bias);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -105,13 +107,10 @@ HWY_EXPORT(forward_f64);
 HWY_EXPORT(backward_f32);
 HWY_EXPORT(backward_f64);
 
-std::int64_t rows_per_range(std::int64_t cols) {
-  return std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
-}
 }  // namespace
 
-template <class T>
-void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t rows, std::int64_t cols, T* y, T* mean,
+template <class T, class Y>
+void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t rows, std::int64_t cols, Y* y, T* mean,
                 T* rstd) {
   parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
     const auto run = [&](auto kernel) {
@@ -124,8 +123,8 @@ void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t 
   });
 }
 
-template <class T>
-void layer_norm_backward(const T* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
+template <class T, class Y>
+void layer_norm_backward(const Y* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
                          std::int64_t rows, std::int64_t cols, bool add, T* grad_x, T* grad_weight, T* grad_bias) {
   const std::int64_t per_range = rows_per_range(cols), ranges = (rows + per_range - 1) / per_range;
   std::vector<T> partial_weight(grad_weight ? static_cast<std::size_t>(ranges * cols) : 0);

@@ -3,7 +3,7 @@
 // in steps of 32 columns, again for each sum. Sums are shared by exchanges, so no shared memory is needed, and the
 // variance is centred. Gradients of weight and bias are sums over rows: a thread owns a column in a chunk of rows, then
 // the chunks are added in a fixed order. The same bits every time.
-#include "tensor/ops/norm/layer_norm_cuda.h"
+#include "tensor/ops/norm/layer_norm_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/packed.h"

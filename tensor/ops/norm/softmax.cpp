@@ -4,8 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/norm/softmax_cpu.h"
-#include "tensor/ops/norm/softmax_cuda.h"
+#include "tensor/ops/norm/softmax_kernels.h"
 
 namespace rein::ops {
 namespace {

@@ -1,13 +1,14 @@
 // One row at a time (three reads of a row that stays in the first cache); rows are cut into fixed ranges.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/norm/softmax_cpu.cpp"
-#include "tensor/ops/norm/softmax_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/math-inl.h"
+#include "tensor/ops/norm/softmax_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 void run_softmax(const T* x, T factor, std::int64_t rows, std::int64_t cols, T* y) {
@@ -80,6 +81,7 @@ REIN_SOFTMAX_KERNELS(float, f32)
 REIN_SOFTMAX_KERNELS(double, f64)
 #undef REIN_SOFTMAX_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -104,7 +106,7 @@ HWY_EXPORT(log_softmax_backward_f64);
 template <class F>
 void row_ranges(std::int64_t rows, std::int64_t cols, F&& body) {
   if (cols == 0) return;
-  parallel_ranges(rows, std::max<std::int64_t>(1, elementwise_grain / cols),
+  parallel_ranges(rows, rows_per_range(cols),
                   [&](std::int64_t begin, std::int64_t end) { body(begin * cols, end - begin); });
 }
 }  // namespace

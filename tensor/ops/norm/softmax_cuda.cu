@@ -2,7 +2,7 @@
 // warps to a block, no shared memory); a block of 256 threads owns a longer row and reads it three times, twice from
 // the cache. Thread i of the owner has columns i, i + 32 (256), …; sums are joined in a fixed order. exp is computed
 // again for the last walk: cheaper than storing it.
-#include "tensor/ops/norm/softmax_cuda.h"
+#include "tensor/ops/norm/softmax_kernels.h"
 
 #include <type_traits>
 

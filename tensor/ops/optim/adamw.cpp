@@ -5,8 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/optim/adamw_cpu.h"
-#include "tensor/ops/optim/adamw_cuda.h"
+#include "tensor/ops/optim/adamw_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -28,7 +27,7 @@ void check(const AdamWUpdate& u, Device device) {
 // Scalars in T, each rounded once from double, as PyTorch does.
 template <class T>
 void run(std::span<AdamWUpdate> updates, const AdamWOptions& o, Device device) {
-  std::vector<cpu::AdamWSlot<T>> slots;
+  std::vector<AdamWSlot<T>> slots;
   for (AdamWUpdate& u : updates) {
     if (u.param.dtype() != dtype_v<T>) continue;
     const auto power = static_cast<double>(u.step);
@@ -38,8 +37,8 @@ void run(std::span<AdamWUpdate> updates, const AdamWOptions& o, Device device) {
                      static_cast<T>(std::sqrt(1 - std::pow(o.beta2, power)))});
   }
   if (slots.empty()) return;
-  const cpu::AdamWRule<T> rule{static_cast<T>(o.beta1), static_cast<T>(1 - o.beta1), static_cast<T>(o.beta2),
-                               static_cast<T>(1 - o.beta2), static_cast<T>(o.eps)};
+  const AdamWRule<T> rule{static_cast<T>(o.beta1), static_cast<T>(1 - o.beta1), static_cast<T>(o.beta2),
+                          static_cast<T>(1 - o.beta2), static_cast<T>(o.eps)};
   REIN_ON_DEVICE(device, adamw<T>(slots, rule));
 }
 

@@ -1,5 +1,5 @@
 // Elementwise in ranges of fixed size: any number of threads gives the same bits.
-#include "tensor/ops/optim/adamw_cpu.h"
+#include "tensor/ops/optim/adamw_kernels.h"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // Who owns what: the table of up to 256 parameters travels as the kernel's argument. A block owns 4096 neighbouring
 // elements of one parameter and finds out which by bisection over the parameters' first blocks; a thread owns 16 bytes
 // at a time, or single elements where a parameter does not start at a multiple of 16 bytes.
-#include "tensor/ops/optim/adamw_cuda.h"
+#include "tensor/ops/optim/adamw_kernels.h"
 
 #include "tensor/cuda/packed.h"
 

@@ -4,8 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/optim/clip_grad_norm_cpu.h"
-#include "tensor/ops/optim/clip_grad_norm_cuda.h"
+#include "tensor/ops/optim/clip_grad_norm_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -21,8 +20,8 @@ Device device_of(std::span<const Tensor> tensors) {
 }
 
 template <class T>
-std::vector<cpu::ClipSlot<T>> read_slots(std::span<const Tensor> tensors) {
-  std::vector<cpu::ClipSlot<T>> slots;
+std::vector<ClipSlot<T>> read_slots(std::span<const Tensor> tensors) {
+  std::vector<ClipSlot<T>> slots;
   for (const Tensor& t : tensors)
     if (t.dtype() == dtype_v<T>) slots.push_back({t.data<T>(), nullptr, t.count()});
   return slots;
@@ -30,7 +29,7 @@ std::vector<cpu::ClipSlot<T>> read_slots(std::span<const Tensor> tensors) {
 
 template <class T>
 void scale(std::span<Tensor> tensors, const Tensor& norm, double max_norm) {
-  std::vector<cpu::ClipSlot<T>> slots;
+  std::vector<ClipSlot<T>> slots;
   for (Tensor& t : tensors)
     if (t.dtype() == dtype_v<T>) slots.push_back({t.data<T>(), t.mutable_data<T>(), t.count()});
   if (slots.empty()) return;

@@ -1,5 +1,5 @@
 // Ranges of fixed size, their sums added in order: any number of threads gives the same bits.
-#include "tensor/ops/optim/clip_grad_norm_cpu.h"
+#include "tensor/ops/optim/clip_grad_norm_kernels.h"
 
 #include <cmath>
 #include <vector>

@@ -2,7 +2,7 @@
 // neighbouring elements of one of them. A block leaves one sum of squares; then one block adds all of them, each thread
 // in order and the threads in order: the same bits every time. The factor is found by every thread of the scaling
 // launch from the norm on the device.
-#include "tensor/ops/optim/clip_grad_norm_cuda.h"
+#include "tensor/ops/optim/clip_grad_norm_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"

@@ -3,14 +3,13 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/sampling/ms_deform_attn_cpu.h"
-#include "tensor/ops/sampling/ms_deform_attn_cuda.h"
+#include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 
 namespace rein::ops {
 namespace {
 
-std::vector<cpu::DeformLevel> placed(const std::vector<LevelShape>& levels) {
-  std::vector<cpu::DeformLevel> result;
+std::vector<DeformLevel> placed(const std::vector<LevelShape>& levels) {
+  std::vector<DeformLevel> result;
   std::int64_t first = 0;
   for (const LevelShape& level : levels) {
     result.push_back({level.height, level.width, first});
@@ -57,7 +56,7 @@ bool reference_forced(Device device) {
 template <class T>
 struct Input {
   Input(const Tensor& value, const std::vector<LevelShape>& levels, const Tensor& locations, const Tensor& weights) {
-    for (const cpu::DeformLevel& level : placed(levels))
+    for (const DeformLevel& level : placed(levels))
       for (std::int64_t p = 0; p < locations.size(4); ++p) {
         level_of_point.push_back(level);
         size.insert(size.end(), {static_cast<T>(level.width), static_cast<T>(level.height)});
@@ -75,15 +74,10 @@ struct Input {
             .levels = locations.size(3),
             .points = locations.size(4)};
   }
-  std::vector<cpu::DeformLevel> level_of_point;
+  std::vector<DeformLevel> level_of_point;
   std::vector<T> size;
-  cpu::DeformInput<T> view;
+  DeformInput<T> view;
 };
-
-template <class T>
-T* data_or_null(Tensor& t) {
-  return t ? t.mutable_data<T>() : nullptr;
-}
 
 }  // namespace
 
@@ -128,14 +122,10 @@ MsDeformAttnGrads ms_deform_attn_backward(const Tensor& grad_out, const Tensor& 
   if (wants.weights) grads.weights = Tensor::empty_like(weights);
   dispatch_real("ms_deform_attn_backward", value.dtype(), [&]<class T>() {
     const Input<T> input(value, levels, locations, weights);
-    if constexpr (rein::cuda::built) {
-      if (value.device().is_cuda())
-        return cuda::ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), data_or_null<T>(grads.value),
-                                                data_or_null<T>(grads.locations), data_or_null<T>(grads.weights),
-                                                forced_kernel("ms_deform_attn") == "atomics");
-    }
-    cpu::ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), data_or_null<T>(grads.value),
-                                    data_or_null<T>(grads.locations), data_or_null<T>(grads.weights));
+    REIN_ON_DEVICE(value.device(),
+                   ms_deform_attn_backward<T>(input.view, grad_out.data<T>(), mutable_or_null<T>(grads.value),
+                                              mutable_or_null<T>(grads.locations), mutable_or_null<T>(grads.weights),
+                                              forced_kernel("ms_deform_attn") == "atomics"));
   });
   return grads;
 }
@@ -171,7 +161,7 @@ SamplingLocationsGrads sampling_locations_backward(const Tensor& grad_out, const
     REIN_ON_DEVICE(grad_out.device(), sampling_locations_backward<T>(
                                           grad_out.data<T>(), places.data(), grad_out.size(0) * grad_out.size(1),
                                           grad_out.size(2), grad_out.size(3), grad_out.size(4),
-                                          data_or_null<T>(grads.offsets), data_or_null<T>(grads.reference)));
+                                          mutable_or_null<T>(grads.offsets), mutable_or_null<T>(grads.reference)));
   });
   return grads;
 }

@@ -8,7 +8,7 @@
 #include "tensor/cuda/packed.h"
 #include "tensor/cuda/scratch.h"
 #include "tensor/cuda/whole_sums.h"
-#include "tensor/ops/sampling/ms_deform_attn_cuda.h"
+#include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 #include "tensor/ops/sampling/ms_deform_attn_points_cuda.h"
 
 namespace rein::ops::cuda {

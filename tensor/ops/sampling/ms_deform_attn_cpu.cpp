@@ -3,13 +3,14 @@
 // small enough for the second cache, and grad_value of a head has one owner, who adds in the order of the queries.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/sampling/ms_deform_attn_cpu.cpp"
-#include "tensor/ops/sampling/ms_deform_attn_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 constexpr std::int64_t points_at_once = 64;  // what a tap list holds
 
@@ -244,6 +245,7 @@ void backward_f64(const DeformInput<double>& in, const double* grad_out, std::in
   backward_queries(in, grad_out, image, head, begin, end, grad_value, grad_locations, grad_weights);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -284,7 +286,7 @@ void ms_deform_attn(const DeformInput<T>& in, T* out) {
 
 template <class T>
 void ms_deform_attn_backward(const DeformInput<T>& in, const T* grad_out, T* grad_value, T* grad_locations,
-                             T* grad_weights) {
+                             T* grad_weights, bool /*atomics*/) {
   const auto kernel = REIN_KERNEL_OF(T, backward);
   const std::int64_t owners = in.images * in.heads, channels = in.heads * in.width;
   // With fewer owners than threads the points' gradients, which need no owner, are a sweep of their own. The same
@@ -309,7 +311,7 @@ template <class T>
 void sampling_locations(const T* offsets, const T* reference, const DeformLevel* level, std::int64_t rows,
                         std::int64_t heads, std::int64_t levels, std::int64_t points, T* out) {
   const std::int64_t cols = heads * levels * points * 2;
-  const std::int64_t grain = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
+  const std::int64_t grain = rows_per_range(cols);
   parallel_ranges(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const T* from = offsets + r * cols;
@@ -331,7 +333,7 @@ template <class T>
 void sampling_locations_backward(const T* grad_out, const DeformLevel* level, std::int64_t rows, std::int64_t heads,
                                  std::int64_t levels, std::int64_t points, T* grad_offsets, T* grad_reference) {
   const std::int64_t cols = heads * levels * points * 2;
-  const std::int64_t grain = std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, cols));
+  const std::int64_t grain = rows_per_range(cols);
   parallel_ranges(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       if (grad_reference != nullptr) std::fill_n(grad_reference + r * levels * 2, levels * 2, T(0));
@@ -352,7 +354,7 @@ void sampling_locations_backward(const T* grad_out, const DeformLevel* level, st
 
 #define REIN_INSTANTIATE(T)                                                                                          \
   template void ms_deform_attn(const DeformInput<T>&, T*);                                                           \
-  template void ms_deform_attn_backward(const DeformInput<T>&, const T*, T*, T*, T*);                                \
+  template void ms_deform_attn_backward(const DeformInput<T>&, const T*, T*, T*, T*, bool);                          \
   template void sampling_locations(const T*, const T*, const DeformLevel*, std::int64_t, std::int64_t, std::int64_t, \
                                    std::int64_t, T*);                                                                \
   template void sampling_locations_backward(const T*, const DeformLevel*, std::int64_t, std::int64_t, std::int64_t,  \

@@ -1,7 +1,7 @@
 // Who owns what, forward: a thread owns up to 16 bytes of channels of one (image, query, head) and walks all points;
 // the threads of a head read the same locations (one load for all of them) and neighbouring channels of the same
 // pixels. Sums run over points, then corners, as on the CPU. sampling_locations: a thread owns one (x, y) pair.
-#include "tensor/ops/sampling/ms_deform_attn_cuda.h"
+#include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 
 #include "tensor/cuda/packed.h"
 #include "tensor/ops/sampling/ms_deform_attn_points_cuda.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tensor/cuda/kernel.h"
-#include "tensor/ops/sampling/ms_deform_attn_cuda.h"
+#include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 
 namespace rein::ops::cuda {
 

@@ -6,8 +6,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/sampling/point_sample_cpu.h"
-#include "tensor/ops/sampling/point_sample_cuda.h"
+#include "tensor/ops/sampling/point_sample_kernels.h"
 
 namespace rein::ops {
 namespace {

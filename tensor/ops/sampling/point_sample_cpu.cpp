@@ -3,13 +3,14 @@
 // share them. Work is cut by rows (forward) and maps (backward): each is owned by one task, which adds in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/sampling/point_sample_cpu.cpp"
-#include "tensor/ops/sampling/point_sample_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/sampling/point_sample_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // The frame is (h + 3, w + 2): one row above, two below, one column at either side. A point outside goes to the two
 // last rows, which hold nothing.
@@ -85,6 +86,7 @@ REIN_POINT_SAMPLE_KERNELS(float, f32)
 REIN_POINT_SAMPLE_KERNELS(double, f64)
 #undef REIN_POINT_SAMPLE_KERNELS
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -3,7 +3,7 @@
 // to nobody: by atomics on whole numbers (tensor/cuda/whole_sums.h). The smallest magnitudes of a row are one block's:
 // it finds the value of the last taken element digit by digit, from counts in shared memory, then writes the indices in
 // ascending order, a block's width of elements at a time.
-#include "tensor/ops/sampling/point_sample_cuda.h"
+#include "tensor/ops/sampling/point_sample_kernels.h"
 
 #include "tensor/cuda/scratch.h"
 #include "tensor/cuda/whole_sums.h"

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/sampling/random_points_cpu.h"
-#include "tensor/ops/sampling/random_points_cuda.h"
+#include "tensor/ops/sampling/random_points_kernels.h"
 
 namespace rein::ops {
 

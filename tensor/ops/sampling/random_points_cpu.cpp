@@ -1,5 +1,5 @@
 // A Philox block makes two points. Threads share the rows, and the points of long rows.
-#include "tensor/ops/sampling/random_points_cpu.h"
+#include "tensor/ops/sampling/random_points_kernels.h"
 
 #include "tensor/parallel.h"
 #include "tensor/philox.h"

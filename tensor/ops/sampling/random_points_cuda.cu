@@ -1,6 +1,6 @@
 // Who owns what: a thread owns a point and makes its whole Philox block; its neighbour makes the same one, which is
 // cheaper than exchanging halves where a row begins in the middle of a block.
-#include "tensor/ops/sampling/random_points_cuda.h"
+#include "tensor/ops/sampling/random_points_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/packed.h"

@@ -10,8 +10,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/sampling/resize_cpu.h"
-#include "tensor/ops/sampling/resize_cuda.h"
+#include "tensor/ops/sampling/resize_kernels.h"
 #include "tensor/ops/sampling/resize_taps.h"
 
 namespace rein::ops {
@@ -48,7 +47,7 @@ struct Axis {
 struct DeviceTaps {
   Tensor start, index, weight;
   template <class T>
-  cpu::Taps<T> get() const {
+  Taps<T> get() const {
     return {start.data<std::int64_t>(), index.data<std::int32_t>(), weight.data<T>()};
   }
 };
@@ -75,7 +74,7 @@ DeviceTaps device_taps(const Axis& axis, Device device) {
 
 template <class T>
 void run(const Tensor& x, const Axis& rows, const Axis& cols, Tensor& y) {
-  const auto resample = [&](const auto& kernel, const cpu::Taps<T>& row_taps, const cpu::Taps<T>& col_taps) {
+  const auto resample = [&](const auto& kernel, const Taps<T>& row_taps, const Taps<T>& col_taps) {
     kernel(x.data<T>(), x.size(0), x.size(1), x.size(2), x.size(3), row_taps, col_taps, y.size(1), y.size(2),
            y.mutable_data<T>());
   };

@@ -3,13 +3,14 @@
 // so results do not depend on the number of threads, and the backward (transposed taps) gathers instead of scattering.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/sampling/resize_cpu.cpp"
-#include "tensor/ops/sampling/resize_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/sampling/resize_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 // out[i] = sum over k of weight[k] * src[index[k] * pitch + i] for i in [0, n). The last vector overlaps the one before
 // it; fewer elements than a vector has lanes are done under a mask.
@@ -107,6 +108,7 @@ void output_row_f64(const double* plane, std::int64_t in_w, std::int64_t channel
   output_row(plane, in_w, channels, row_index, row_weight, row_taps, cols, out_w, line, out);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -3,7 +3,7 @@
 // mix of columns, each of which is a mix of rows; nothing is kept between the two, since neighbours read the same few
 // input pixels from the cache. The backward is the same kernel with transposed taps: a gather, the same bits every
 // time.
-#include "tensor/ops/sampling/resize_cuda.h"
+#include "tensor/ops/sampling/resize_kernels.h"
 
 #include "tensor/cuda/packed.h"
 

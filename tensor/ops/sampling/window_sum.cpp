@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/sampling/window_sum_cpu.h"
-#include "tensor/ops/sampling/window_sum_cuda.h"
+#include "tensor/ops/sampling/window_sum_kernels.h"
 
 namespace rein::ops {
 

@@ -1,5 +1,5 @@
 // A task is a row of the window, or a range of pixels.
-#include "tensor/ops/sampling/window_sum_cpu.h"
+#include "tensor/ops/sampling/window_sum_kernels.h"
 
 #include "tensor/parallel.h"
 

@@ -1,6 +1,6 @@
 // Who owns what: a thread owns numbers of the window a grid apart, neighbours side by side in memory; no two windows
 // are added by one launch, so nothing is shared.
-#include "tensor/ops/sampling/window_sum_cuda.h"
+#include "tensor/ops/sampling/window_sum_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 

@@ -2,8 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/shape/gather_rows_cpu.h"
-#include "tensor/ops/shape/gather_rows_cuda.h"
+#include "tensor/ops/shape/gather_rows_kernels.h"
 
 namespace rein::ops {
 namespace {
@@ -27,7 +26,7 @@ void check(const char* op, const char* name, const Tensor& rows, const Tensor& i
 Tensor gather_rows(const Tensor& x, const Tensor& index) {
   const char* op = "gather_rows";
   check(op, "x", x, index, x && x.rank() == 3 ? x.size(1) : 0);
-  const cpu::GatherSizes s{x.size(0), x.size(1), index.size(1), x.size(2)};
+  const GatherSizes s{x.size(0), x.size(1), index.size(1), x.size(2)};
   Tensor y = Tensor::empty({s.batches, s.taken, s.channels}, x.dtype(), x.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), gather_rows<T>(s, x.data<T>(), index.data<std::int64_t>(), y.mutable_data<T>()));
@@ -40,7 +39,7 @@ Tensor gather_rows_backward(const Tensor& grad_out, const Tensor& index, std::in
   check(op, "grad_out", grad_out, index, length);
   require(index.size(1) == grad_out.size(1), op, "index must be (", grad_out.size(0), ", ", grad_out.size(1), "), got ",
           index.shape());
-  const cpu::GatherSizes s{grad_out.size(0), length, index.size(1), grad_out.size(2)};
+  const GatherSizes s{grad_out.size(0), length, index.size(1), grad_out.size(2)};
   Tensor grad = Tensor::empty({s.batches, s.length, s.channels}, grad_out.dtype(), grad_out.device());
   dispatch_real(op, grad.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(grad.device(),

@@ -1,6 +1,6 @@
 // A task is one sequence: its rows are copied, or added in the order of k, by one thread. So a row that was taken
 // several times has one sum in one order.
-#include "tensor/ops/shape/gather_rows_cpu.h"
+#include "tensor/ops/shape/gather_rows_kernels.h"
 
 #include <algorithm>
 #include <cstring>

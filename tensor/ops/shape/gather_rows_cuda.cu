@@ -2,7 +2,7 @@
 // lanes (points have two) a thread owns one number. Backward: a warp owns a row of x; it looks at 32 entries of the
 // index at a time and adds the rows that were taken from its own, in the order of k, so there are no atomics and the
 // bits are the same every time.
-#include "tensor/ops/shape/gather_rows_cuda.h"
+#include "tensor/ops/shape/gather_rows_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 

@@ -4,8 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/shape/reduce_cpu.h"
-#include "tensor/ops/shape/reduce_cuda.h"
+#include "tensor/ops/shape/reduce_kernels.h"
 
 namespace rein::ops {
 namespace {

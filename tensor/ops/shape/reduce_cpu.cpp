@@ -2,13 +2,14 @@
 // Over an axis with inner > 1 a chunk is (one outer index, a range of the axis, a range of inner columns).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/shape/reduce_cpu.cpp"
-#include "tensor/ops/shape/reduce_cpu.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "tensor/cpu/simd-inl.h"
+#include "tensor/ops/shape/reduce_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
 
 template <class T>
 T sum_range(const T* x, std::int64_t count) {
@@ -55,6 +56,7 @@ void sum_columns_f64(const double* x, std::int64_t rows, std::int64_t pitch, std
   sum_columns(x, rows, pitch, cols, sums);
 }
 
+}  // namespace
 }  // namespace rein::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -89,10 +91,6 @@ double sum_in_chunks(const T* x, std::int64_t count) {
     sum += static_cast<double>(sum_chunk_of(x + i, std::min(sum_chunk, count - i)));
   }
   return sum;
-}
-
-std::int64_t grain_for(std::int64_t elements_each) {
-  return std::max<std::int64_t>(1, elementwise_grain / std::max<std::int64_t>(1, elements_each));
 }
 
 template <class T>
@@ -160,7 +158,7 @@ void sum_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t in
   if (inner == 1 && outer == 1) {
     sum_all(x, size, scale, y);
   } else if (inner == 1) {
-    parallel_ranges(outer, grain_for(size), [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(outer, rows_per_range(size), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) y[o] = static_cast<T>(sum_in_chunks(x + o * size, size) * scale);
     });
   } else {
@@ -170,7 +168,7 @@ void sum_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t in
 
 template <class T>
 void spread_axis(const T* grad_out, std::int64_t outer, std::int64_t size, std::int64_t inner, T scale, T* grad_x) {
-  parallel_ranges(outer * size, grain_for(inner), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(outer * size, rows_per_range(inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const T* from = grad_out + i / size * inner;
       T* to = grad_x + i * inner;
@@ -186,7 +184,7 @@ void spread_all(const T* grad_out, std::int64_t count, double scale, T* grad_x) 
 
 template <class T>
 void max_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t inner, T* values, std::int64_t* indices) {
-  parallel_ranges(outer, grain_for(size * inner), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(outer, rows_per_range(size * inner), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
       T* best = values + o * inner;
       std::int64_t* place = indices + o * inner;
@@ -209,7 +207,7 @@ void max_axis(const T* x, std::int64_t outer, std::int64_t size, std::int64_t in
 template <class T>
 void max_axis_backward(const T* grad_out, const std::int64_t* indices, std::int64_t outer, std::int64_t size,
                        std::int64_t inner, T* grad_x) {
-  parallel_ranges(outer, grain_for(size * inner), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(outer, rows_per_range(size * inner), [&](std::int64_t begin, std::int64_t end) {
     std::fill(grad_x + begin * size * inner, grad_x + end * size * inner, T(0));
     for (std::int64_t o = begin; o < end; ++o) {
       for (std::int64_t c = 0; c < inner; ++c) {

@@ -2,7 +2,7 @@
 // chunk. Sums over an axis with inner > 1: a thread owns a column in a chunk of rows. Chunks leave their sums in
 // memory, and add_lines adds them in order. All sums are in double. Maxima: a thread owns a column, or a warp a row.
 // The gradients: a thread per element. The same bits every time.
-#include "tensor/ops/shape/reduce_cuda.h"
+#include "tensor/ops/shape/reduce_kernels.h"
 
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/first_max.h"

@@ -5,8 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
-#include "tensor/ops/shape/shape_ops_cpu.h"
-#include "tensor/ops/shape/shape_ops_cuda.h"
+#include "tensor/ops/shape/shape_ops_kernels.h"
 
 namespace rein::ops {
 namespace {

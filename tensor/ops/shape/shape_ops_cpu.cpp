@@ -1,6 +1,6 @@
 // Copies. Work is cut into pieces of about 64 KiB; every piece writes its own part of the output.
 // permute: runs (shape_ops_axes.h), or planes in square tiles, so that both sides touch whole cache lines.
-#include "tensor/ops/shape/shape_ops_cpu.h"
+#include "tensor/ops/shape/shape_ops_kernels.h"
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,7 @@
 // or 1) in every 8th, 16th, … row; as many threads of a block lie along a row as it has accesses. Runs of a permuted
 // copy: a warp owns a run. Planes: a block owns a tile of 32 x 32 elements, which it turns in shared memory, so that
 // both sides are read and written along their rows.
-#include "tensor/ops/shape/shape_ops_cuda.h"
+#include "tensor/ops/shape/shape_ops_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/ops/shape/shape_ops_axes.h"
