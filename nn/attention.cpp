@@ -29,8 +29,9 @@ Variable Attention::project(const Variable& x) const {
   return qkv_(x, concat({q_bias_->value, none, v_bias_->value}, 0));
 }
 
-bool Attention::takes_bf16() const {
-  return qkv_.takes_bf16() && dim_ / heads_ <= ops::attention_bf16_width;
+std::optional<DType> Attention::input_dtype() const {
+  if (dim_ / heads_ > ops::attention_bf16_width) return {};
+  return qkv_.input_dtype();
 }
 
 Variable Attention::operator()(const Variable& x, const BlockSite& site) const {

@@ -2,6 +2,8 @@
 // turns the patches' queries and keys, after the biases and before the scale.
 #pragma once
 
+#include <optional>
+
 #include "nn/hooks.h"
 #include "nn/linear.h"
 
@@ -16,8 +18,8 @@ class Attention final : public Module {
  public:
   Attention(std::int64_t dim, std::int64_t heads, QkvBias bias = QkvBias::qkv);
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;  // (N, L, dim)
-  // On CUDA with frozen bf16 weights: given a bf16 x, everything up to the result is bf16.
-  bool takes_bf16() const;
+  // As Linear's: given a bf16 x where it says so, everything up to the result is bf16.
+  std::optional<DType> input_dtype() const;
 
  private:
   Variable project(const Variable& x) const;

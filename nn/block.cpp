@@ -33,7 +33,7 @@ Block::Block(const BlockOptions& options)
 
 Variable Block::attend(const Variable& x, const BlockSite& site) const {
   if (windows_) return (*windows_)(norm1_(x), site);  // relative positions are added to f32 logits
-  return (*attn_)(norm1_(x, attn_->takes_bf16()), site);
+  return (*attn_)(norm1_(x, attn_->input_dtype()), site);
 }
 
 Variable Block::dropped(const Variable& y, const ForwardContext& context, const char* branch) const {
@@ -44,7 +44,7 @@ Variable Block::dropped(const Variable& y, const ForwardContext& context, const 
 // Temporaries end with their statement: without recording, a branch's values are gone before the next one begins.
 Variable Block::operator()(const Variable& x, const ForwardContext& context, const BlockSite& site) const {
   const Variable middle = residual(x, dropped(attend(x, site), context, "attn"), ls1_ ? ls1_->gamma() : Variable{});
-  const Variable normed = norm2_(middle, mlp_ ? mlp_->takes_bf16() : swiglu_->takes_bf16());
+  const Variable normed = norm2_(middle, mlp_ ? mlp_->input_dtype() : swiglu_->input_dtype());
   const Variable mixed = site.mlp(middle, mlp_ ? (*mlp_)(normed, site) : (*swiglu_)(normed, site));
   return residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{});
 }

@@ -22,8 +22,9 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool bias, Init weight_init, I
   if (bias) bias_ = &declare("bias", Shape{out}, bias_init);
 }
 
-bool Linear::takes_bf16() const {
-  return weight_->value.dtype() == DType::bf16 && weight_->value.value().device().is_cuda();
+std::optional<DType> Linear::input_dtype() const {
+  if (weight_->value.dtype() != DType::bf16 || !weight_->value.value().device().is_cuda()) return {};
+  return DType::bf16;
 }
 
 Rounded Linear::kept_bias() const {

@@ -3,6 +3,8 @@
 //   x f32, a frozen weight in bf16 or `round` set -> f32, from bf16 operands
 #pragma once
 
+#include <optional>
+
 #include "autograd/ops/matmul/mixed.h"
 #include "nn/module.h"
 
@@ -17,8 +19,8 @@ class Linear final : public Module {
   Variable operator()(const Variable& x) const;                        // (..., in) -> (..., out)
   Variable operator()(const Variable& x, const Variable& bias) const;  // with this bias (out) in the place of its own
 
-  // The weight is bf16 and on CUDA: a bf16 x is read as it is.
-  bool takes_bf16() const;
+  // What x is best given in: bf16 where the weight is bf16 and on CUDA, nothing where x may stay as it is.
+  std::optional<DType> input_dtype() const;
   // For a layer that one pass uses many times: linear_bf16(x, r.weight, true, r.bias, out).
   struct RoundedParams {
     Rounded weight, bias;

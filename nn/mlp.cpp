@@ -30,8 +30,10 @@ SwiGlu::SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm
 }
 
 Variable SwiGlu::operator()(const Variable& x, const BlockSite& site) const {
-  Variable h = swiglu(site.linear(LinearSite::fc1, x, w12_(x)), norm_.has_value());  // the norm takes f32
-  if (norm_) h = (*norm_)(h, x.dtype() == DType::bf16);
+  const Variable packed = site.linear(LinearSite::fc1, x, w12_(x));
+  const bool bf16 = packed.dtype() == DType::bf16;
+  Variable h = swiglu(packed, bf16 && norm_ ? DType::f32 : packed.dtype());  // the norm takes f32
+  if (norm_) h = (*norm_)(h, bf16 ? DType::bf16 : h.dtype());
   return site.linear(LinearSite::fc2, h, w3_(h));
 }
 

@@ -17,8 +17,8 @@ class Mlp final : public Module {
  public:
   Mlp(std::int64_t dim, std::int64_t hidden, Activation activation = Activation::gelu);
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;
-  // On CUDA with frozen bf16 weights: given a bf16 x, everything up to the result is bf16.
-  bool takes_bf16() const { return fc1_.takes_bf16(); }
+  // As Linear's: given a bf16 x where it says so, everything up to the result is bf16.
+  std::optional<DType> input_dtype() const { return fc1_.input_dtype(); }
 
  private:
   Activation activation_;
@@ -32,7 +32,7 @@ class SwiGlu final : public Module {
  public:
   SwiGlu(std::int64_t dim, std::int64_t hidden, std::optional<double> norm_eps = {});
   Variable operator()(const Variable& x, const BlockSite& site = {}) const;
-  bool takes_bf16() const { return w12_.takes_bf16(); }  // as Mlp's
+  std::optional<DType> input_dtype() const { return w12_.input_dtype(); }  // as Mlp's
 
  private:
   Linear w12_;

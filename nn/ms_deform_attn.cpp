@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "autograd/ops/elementwise/elementwise.h"
-#include "autograd/ops/norm/softmax.h"
+#include "autograd/ops/norm/norm.h"
 #include "autograd/ops/sampling/ms_deform_attn.h"
 #include "autograd/ops/shape/shape.h"
 #include "nn/conv.h"

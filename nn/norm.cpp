@@ -11,8 +11,8 @@ LayerNorm::LayerNorm(std::int64_t dim, double eps) : eps_(eps) {
   weight_->norm = bias_->norm = true;
 }
 
-Variable LayerNorm::operator()(const Variable& x, bool round) const {
-  return layer_norm(x, weight_->value, bias_->value, eps_, round);
+Variable LayerNorm::operator()(const Variable& x, std::optional<DType> out) const {
+  return layer_norm(x, weight_->value, bias_->value, eps_, out);
 }
 
 GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps) : groups_(groups), eps_(eps) {

@@ -1,6 +1,8 @@
 // The trainable norms. Their parameters carry Param::norm and are never decayed.
 #pragma once
 
+#include <optional>
+
 #include "nn/module.h"
 
 namespace rein::nn {
@@ -9,7 +11,8 @@ namespace rein::nn {
 class LayerNorm final : public Module {
  public:
   LayerNorm(std::int64_t dim, double eps);
-  Variable operator()(const Variable& x, bool round = false) const;  // (..., dim); `round`: in bf16
+  // (..., dim), in x's dtype or in `out`.
+  Variable operator()(const Variable& x, std::optional<DType> out = {}) const;
 
  private:
   Param* weight_;

@@ -9,7 +9,7 @@
 #include "autograd/ops/elementwise/elementwise.h"
 #include "autograd/ops/matmul/matmul.h"
 #include "autograd/ops/matmul/mixed.h"
-#include "autograd/ops/norm/softmax.h"
+#include "autograd/ops/norm/norm.h"
 #include "autograd/ops/shape/reduce.h"
 #include "autograd/ops/shape/shape.h"
 #include "tensor/error.h"
@@ -94,7 +94,7 @@ class ReinPass final : public AdapterPass {
  private:
   Variable weights_of(const Variable& a) const {
     const ReinOptions& o = rein_.options();
-    return o.use_softmax ? softmax(a, {.factor = 1.0 / std::sqrt(static_cast<double>(o.dim))}) : a;
+    return o.use_softmax ? softmax(a, {.factor = 1 / std::sqrt(static_cast<double>(o.dim))}) : a;
   }
 
   Variable refinement(std::size_t i, const Variable& x) const {

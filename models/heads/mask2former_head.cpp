@@ -94,7 +94,7 @@ Variable Mask2Former::scores(const HeadInput& input, std::int64_t height, std::i
   const Mask2FormerOutput out = net_(input, false, decisions_.attention_mask);
   const Tensor& map = out.mask_features.value();
   const Tensor& embeddings = out.embeddings.back().value();
-  const Tensor probabilities = ops::softmax(out.cls.back().value(), 1.0);  // over K + 1
+  const Tensor probabilities = ops::softmax(out.cls.back().value());  // over K + 1
   const std::int64_t n = map.size(0), h = map.size(1), w = map.size(2), q = embeddings.size(1), k = options_.classes;
   Tensor scores = Tensor::empty({n, height * width, k}, map.dtype(), map.device());
   const std::int64_t bytes_per_query = height * width * static_cast<std::int64_t>(size_of(map.dtype()));

@@ -48,7 +48,7 @@ Tensor cost_matrices(const Tensor& cls, const Tensor& masks, const Tensor& label
   return ops::mask_costs({.zg = ops::matmul(z.view(by_image), g, false, true),
                           .sg = ops::matmul(terms.sigmoid.view(by_image), g, false, true),
                           .g_sum = ops::sum_axis(g, 2),
-                          .probability = ops::softmax(cls, 1.0),
+                          .probability = ops::softmax(cls),
                           .sums = terms.sums,
                           .classes = columns,
                           .points = count,

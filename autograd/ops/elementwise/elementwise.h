@@ -1,6 +1,8 @@
 // Differentiable elementwise operations and the residual updates of a transformer block.
 #pragma once
 
+#include <optional>
+
 #include "autograd/variable.h"
 
 namespace rein {
@@ -20,8 +22,8 @@ Variable gelu_tanh(const Variable& x);  // approximate="tanh"
 Variable silu(const Variable& x);       // x sigmoid(x)
 Variable sigmoid(const Variable& x);
 Variable quick_gelu(const Variable& x);  // x sigmoid(1.702 x), CLIP only
-// silu(a) * b of x = [a; b], (..., 2 C) -> (..., C); to_f32: in f32 where x is bf16. tensor/ops/elementwise/swiglu.h.
-Variable swiglu(const Variable& x, bool to_f32 = false);
+// silu(a) * b of x = [a; b], (..., 2 C) -> (..., C), in the dtype `out` (f32 where x is bf16).
+Variable swiglu(const Variable& x, std::optional<DType> out = {});
 
 // x + gamma * y, gamma (C) or null (then 1): the residual with LayerScale of a ViT block.
 Variable residual(const Variable& x, const Variable& y, const Variable& gamma = {});

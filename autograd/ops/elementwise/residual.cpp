@@ -10,14 +10,14 @@ namespace {
 // y is kept only when gamma is trained.
 struct ResidualSaved {
   SavedTensor y, gamma;
-  bool round_y;
+  DType y_dtype;
 };
 
 void residual_vjp(const ResidualSaved& s, GradContext& g) {
   g.set(0, g.out());
   if (!g.wants(1) && !g.wants(2)) return;
   auto grads = ops::residual_backward(g.out(), s.y.get(), s.gamma.get(),
-                                      {.y = g.wants(1), .gamma = g.wants(2), .round_y = s.round_y});
+                                      {.y = g.wants(1), .gamma = g.wants(2), .y_dtype = s.y_dtype});
   g.set(1, std::move(grads.y));
   g.set(2, std::move(grads.gamma));
 }
@@ -27,14 +27,14 @@ void residual_vjp(const ResidualSaved& s, GradContext& g) {
 struct ScaledResidualSaved {
   SavedTensor y, scale;
   std::int64_t first_row;
-  bool round_y;
+  DType y_dtype;
 };
 
 void scaled_residual_vjp(const ScaledResidualSaved& s, GradContext& g) {
   g.set(0, g.out());
   if (!g.wants(1) && !g.wants(2)) return;
   auto grads = ops::scaled_residual_backward(g.out(), s.y.get(), s.scale.get(), s.first_row,
-                                             {.y = g.wants(1), .scale = g.wants(2), .round_y = s.round_y});
+                                             {.y = g.wants(1), .scale = g.wants(2), .y_dtype = s.y_dtype});
   g.set(1, std::move(grads.y));
   g.set(2, std::move(grads.scale));
 }
@@ -49,8 +49,7 @@ Variable residual(const Variable& x, const Variable& y, const Variable& gamma) {
   return record(
       "residual", {x, y, gamma}, ops::residual(x.value(), y.value(), tensor_or_null(gamma)),
       [&](Saver& save) {
-        return ResidualSaved{save.when(save.wants(2), y.value()), save(tensor_or_null(gamma)),
-                             y.dtype() == DType::bf16};
+        return ResidualSaved{save.when(save.wants(2), y.value()), save(tensor_or_null(gamma)), y.dtype()};
       },
       residual_vjp);
 }
@@ -60,7 +59,7 @@ Variable scaled_residual(const Variable& x, const Variable& y, const Variable& s
       "scaled_residual", {x, y, scale}, ops::scaled_residual(x.value(), y.value(), tensor_or_null(scale), first_row),
       [&](Saver& save) {
         return ScaledResidualSaved{save.when(save.wants(2), y.value()), save(tensor_or_null(scale)), first_row,
-                                   y.dtype() == DType::bf16};
+                                   y.dtype()};
       },
       scaled_residual_vjp);
 }

@@ -16,9 +16,9 @@ void swiglu_vjp(const SwigluSaved& s, GradContext& g) {
 
 }  // namespace
 
-Variable swiglu(const Variable& x, bool to_f32) {
+Variable swiglu(const Variable& x, std::optional<DType> out) {
   return record(
-      "swiglu", {x}, ops::swiglu(x.value(), to_f32), [&](Saver& save) { return SwigluSaved{save(x.value())}; },
+      "swiglu", {x}, ops::swiglu(x.value(), out), [&](Saver& save) { return SwigluSaved{save(x.value())}; },
       swiglu_vjp);
 }
 

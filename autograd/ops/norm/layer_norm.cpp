@@ -23,8 +23,9 @@ void layer_norm_vjp(const LayerNormSaved& s, GradContext& g) {
 
 }  // namespace
 
-Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps, bool round) {
-  auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps, round);
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps,
+                    std::optional<DType> out_dtype) {
+  auto out = ops::layer_norm(x.value(), weight.value(), bias.value(), eps, out_dtype);
   return record(
       "layer_norm", {x, weight, bias}, out.y,
       [&](Saver& save) {

@@ -69,7 +69,7 @@ ResidualGrads residual_backward(const Tensor& grad_out, const Tensor& y, const T
   check_gamma("residual_backward", grad_out, gamma);
   require(!wants.gamma || gamma, "residual_backward", "no gamma, so no gradient of it");
   ResidualGrads grads;
-  const DType y_dtype = wants.round_y ? DType::bf16 : grad_out.dtype();
+  const DType y_dtype = wants.y_dtype.value_or(grad_out.dtype());
   if (wants.y && !gamma) grads.y = cast(grad_out, y_dtype);
   const bool fill_y = wants.y && gamma;
   if (fill_y) grads.y = Tensor::empty(grad_out.shape(), y_dtype, grad_out.device());
@@ -111,7 +111,7 @@ Tensor scaled_residual(const Tensor& x, const Tensor& y, const Tensor& scale, st
 ScaledResidualGrads scaled_residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& scale,
                                              std::int64_t first_row, ScaledResidualWants wants) {
   const Split s = check_scaled("scaled_residual_backward", grad_out, wants.scale ? y : grad_out, scale, first_row);
-  const DType y_dtype = wants.round_y ? DType::bf16 : grad_out.dtype();
+  const DType y_dtype = wants.y_dtype.value_or(grad_out.dtype());
   ScaledResidualGrads grads;
   if (wants.y) grads.y = Tensor::empty(grad_out.shape(), y_dtype, grad_out.device());
   if (wants.scale) grads.scale = Tensor::empty({}, grad_out.dtype(), grad_out.device());

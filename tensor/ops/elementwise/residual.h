@@ -2,6 +2,8 @@
 // the branch, may be bf16 beside f32: the sum stays f32, the gradient of y is rounded. NaN propagates.
 #pragma once
 
+#include <optional>
+
 #include "tensor/tensor.h"
 
 namespace rein::ops {
@@ -15,7 +17,7 @@ struct ResidualGrads {
 };
 struct ResidualWants {
   bool y = true, gamma = true;
-  bool round_y = false;  // y is bf16
+  std::optional<DType> y_dtype{};  // of y's gradient, as y's: grad_out's unless given, or bf16
 };
 // The gradient of x is grad_out itself. y may be null when gamma is not wanted.
 ResidualGrads residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& gamma, ResidualWants wants);
@@ -30,7 +32,7 @@ struct ScaledResidualGrads {
 };
 struct ScaledResidualWants {
   bool y = true, scale = true;
-  bool round_y = false;
+  std::optional<DType> y_dtype{};
 };
 ScaledResidualGrads scaled_residual_backward(const Tensor& grad_out, const Tensor& y, const Tensor& scale,
                                              std::int64_t first_row, ScaledResidualWants wants);

@@ -16,10 +16,13 @@ Shape shape_of_gated(const Tensor& x) {
 
 }  // namespace
 
-Tensor swiglu(const Tensor& x, bool to_f32) {
+Tensor swiglu(const Tensor& x, std::optional<DType> out) {
   const Shape shape = shape_of_gated(x);
-  const bool wide = to_f32 && x.dtype() == DType::bf16;
-  Tensor y = Tensor::empty(shape, wide ? DType::f32 : x.dtype(), x.device());
+  const DType y_dtype = out.value_or(x.dtype());
+  const bool wide = y_dtype == DType::f32 && x.dtype() == DType::bf16;
+  require(wide || y_dtype == x.dtype(), "swiglu", "gives x's dtype, or f32 for bf16; ", name_of(y_dtype),
+          " was asked for, x is ", name_of(x.dtype()));
+  Tensor y = Tensor::empty(shape, y_dtype, x.device());
   const std::int64_t rows = shape.rows(), cols = shape.cols();
   if (x.dtype() == DType::bf16) {
     if constexpr (rein::cuda::built) {

@@ -3,12 +3,14 @@
 // the halves, and x is all that backward needs. f32 or f64; on CUDA also x in bf16: computed in f32, rounded once.
 #pragma once
 
+#include <optional>
+
 #include "tensor/tensor.h"
 
 namespace rein::ops {
 
-// x (..., 2 C) -> (..., C) in x's dtype; to_f32: in f32 where x is bf16.
-Tensor swiglu(const Tensor& x, bool to_f32 = false);
+// x (..., 2 C) -> (..., C). out: y's dtype, as x's unless given; f32 where x is bf16.
+Tensor swiglu(const Tensor& x, std::optional<DType> out = {});
 
 // grad_out like y; x as given to swiglu. -> like x: grad_a = grad_out b silu'(a), grad_b = grad_out silu(a).
 Tensor swiglu_backward(const Tensor& grad_out, const Tensor& x);

@@ -22,14 +22,17 @@ void check(const Tensor& x, const Tensor& weight, const Tensor* bias) {
 
 }  // namespace
 
-LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool round) {
+LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                        std::optional<DType> out_dtype) {
   check(x, weight, &bias);
-  require(!round || (x.dtype() == DType::f32 && x.device().is_cuda()), "layer_norm",
-          "rounds its result to bf16 for f32 on CUDA only, got ", name_of(x.dtype()), " on ", x.device().text());
+  const DType y_dtype = out_dtype.value_or(x.dtype());
+  const bool rounds = y_dtype == DType::bf16 && x.dtype() == DType::f32 && x.device().is_cuda();
+  require(rounds || y_dtype == x.dtype(), "layer_norm", "gives x's dtype, or bf16 for f32 on CUDA only; ",
+          name_of(y_dtype), " was asked for, x is ", name_of(x.dtype()), " on ", x.device().text());
   const std::int64_t rows = x.shape().rows(), cols = x.shape().cols();
-  LayerNormOut out{Tensor::empty(x.shape(), round ? DType::bf16 : x.dtype(), x.device()),
-                   Tensor::empty({rows}, x.dtype(), x.device()), Tensor::empty({rows}, x.dtype(), x.device())};
-  if (round) {
+  LayerNormOut out{Tensor::empty(x.shape(), y_dtype, x.device()), Tensor::empty({rows}, x.dtype(), x.device()),
+                   Tensor::empty({rows}, x.dtype(), x.device())};
+  if (rounds) {
     if constexpr (rein::cuda::built)
       cuda::layer_norm<float, bf16_t>(x.data<float>(), weight.data<float>(), bias.data<float>(),
                                       static_cast<float>(eps), rows, cols, out.y.mutable_data<bf16_t>(),

@@ -3,6 +3,8 @@
 // Numerics: two passes (centred variance), statistics in the tensor's dtype or wider; NaN propagates.
 #pragma once
 
+#include <optional>
+
 #include "tensor/tensor.h"
 
 namespace rein::ops {
@@ -13,9 +15,10 @@ struct LayerNormOut {
   Tensor rstd;  // (rows), 1 / sqrt(var + eps)
 };
 
-// x (..., C), weight (C), bias (C); f32 or f64, all of one dtype. round, on CUDA and for f32 alone: y in bf16, what
-// products of mixed precision read; everything before it stays f32.
-LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, bool round = false);
+// x (..., C), weight (C), bias (C); f32 or f64, all of one dtype. out: y's dtype, as x's unless given; bf16, on CUDA
+// and for f32 alone, is what products of mixed precision read: everything before it stays f32.
+LayerNormOut layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                        std::optional<DType> out = {});
 
 struct LayerNormGrads {
   Tensor x, weight, bias;  // null where not wanted

@@ -38,44 +38,12 @@ void run_softmax_backward(const T* g, const T* y, T factor, std::int64_t rows, s
   }
 }
 
-template <class T>
-void run_log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
-  const hn::ScalableTag<T> tag;
-  for (std::int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
-    const T top = max_of<T>(cols, [&](auto d, std::int64_t i) { return load(d, x + i); });
-    const T sum =
-        sum_of<T>(cols, [&](auto d, std::int64_t i) { return exp_small(d, hn::Sub(load(d, x + i), hn::Set(d, top))); });
-    const T log_sum = static_cast<T>(__builtin_log(static_cast<double>(sum)));
-    // Subtracted one after the other: top + log_sum would lose log_sum beside a large top.
-    for_each_lane(tag, cols, [&](auto d, std::int64_t i) {
-      store(hn::Sub(hn::Sub(load(d, x + i), hn::Set(d, top)), hn::Set(d, log_sum)), d, y + i);
-    });
-  }
-}
-
-template <class T>
-void run_log_softmax_backward(const T* g, const T* y, std::int64_t rows, std::int64_t cols, T* gx) {
-  const hn::ScalableTag<T> tag;
-  for (std::int64_t r = 0; r < rows; ++r, g += cols, y += cols, gx += cols) {
-    const T sum = sum_of<T>(cols, [&](auto d, std::int64_t i) { return load(d, g + i); });
-    for_each_lane(tag, cols, [&](auto d, std::int64_t i) {
-      store(hn::NegMulAdd(exp_small(d, load(d, y + i)), hn::Set(d, sum), load(d, g + i)), d, gx + i);
-    });
-  }
-}
-
 #define REIN_SOFTMAX_KERNELS(T, tag)                                                                           \
   void softmax_##tag(const T* x, T factor, std::int64_t rows, std::int64_t cols, T* y) {                       \
     run_softmax(x, factor, rows, cols, y);                                                                     \
   }                                                                                                            \
   void softmax_backward_##tag(const T* g, const T* y, T factor, std::int64_t rows, std::int64_t cols, T* gx) { \
     run_softmax_backward(g, y, factor, rows, cols, gx);                                                        \
-  }                                                                                                            \
-  void log_softmax_##tag(const T* x, std::int64_t rows, std::int64_t cols, T* y) {                             \
-    run_log_softmax(x, rows, cols, y);                                                                         \
-  }                                                                                                            \
-  void log_softmax_backward_##tag(const T* g, const T* y, std::int64_t rows, std::int64_t cols, T* gx) {       \
-    run_log_softmax_backward(g, y, rows, cols, gx);                                                            \
   }
 REIN_SOFTMAX_KERNELS(float, f32)
 REIN_SOFTMAX_KERNELS(double, f64)
@@ -86,8 +54,6 @@ REIN_SOFTMAX_KERNELS(double, f64)
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 #include "tensor/cpu/dispatch.h"
 #include "tensor/parallel.h"
 
@@ -97,50 +63,27 @@ HWY_EXPORT(softmax_f32);
 HWY_EXPORT(softmax_f64);
 HWY_EXPORT(softmax_backward_f32);
 HWY_EXPORT(softmax_backward_f64);
-HWY_EXPORT(log_softmax_f32);
-HWY_EXPORT(log_softmax_f64);
-HWY_EXPORT(log_softmax_backward_f32);
-HWY_EXPORT(log_softmax_backward_f64);
-
-// body(offset, rows) for each range of rows.
-template <class F>
-void row_ranges(std::int64_t rows, std::int64_t cols, F&& body) {
-  if (cols == 0) return;
-  parallel_ranges(rows, rows_per_range(cols),
-                  [&](std::int64_t begin, std::int64_t end) { body(begin * cols, end - begin); });
-}
 }  // namespace
 
 template <class T>
 void softmax(const T* x, T factor, std::int64_t rows, std::int64_t cols, T* y) {
   const auto kernel = REIN_KERNEL_OF(T, softmax);
-  row_ranges(rows, cols, [&](std::int64_t at, std::int64_t n) { kernel(x + at, factor, n, cols, y + at); });
+  parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
+    kernel(x + begin * cols, factor, end - begin, cols, y + begin * cols);
+  });
 }
 
 template <class T>
 void softmax_backward(const T* grad_out, const T* y, T factor, std::int64_t rows, std::int64_t cols, T* grad_x) {
   const auto kernel = REIN_KERNEL_OF(T, softmax_backward);
-  row_ranges(rows, cols,
-             [&](std::int64_t at, std::int64_t n) { kernel(grad_out + at, y + at, factor, n, cols, grad_x + at); });
+  parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
+    kernel(grad_out + begin * cols, y + begin * cols, factor, end - begin, cols, grad_x + begin * cols);
+  });
 }
 
-template <class T>
-void log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
-  const auto kernel = REIN_KERNEL_OF(T, log_softmax);
-  row_ranges(rows, cols, [&](std::int64_t at, std::int64_t n) { kernel(x + at, n, cols, y + at); });
-}
-
-template <class T>
-void log_softmax_backward(const T* grad_out, const T* y, std::int64_t rows, std::int64_t cols, T* grad_x) {
-  const auto kernel = REIN_KERNEL_OF(T, log_softmax_backward);
-  row_ranges(rows, cols, [&](std::int64_t at, std::int64_t n) { kernel(grad_out + at, y + at, n, cols, grad_x + at); });
-}
-
-#define REIN_INSTANTIATE(T)                                                              \
-  template void softmax(const T*, T, std::int64_t, std::int64_t, T*);                    \
-  template void softmax_backward(const T*, const T*, T, std::int64_t, std::int64_t, T*); \
-  template void log_softmax(const T*, std::int64_t, std::int64_t, T*);                   \
-  template void log_softmax_backward(const T*, const T*, std::int64_t, std::int64_t, T*);
+#define REIN_INSTANTIATE(T)                                           \
+  template void softmax(const T*, T, std::int64_t, std::int64_t, T*); \
+  template void softmax_backward(const T*, const T*, T, std::int64_t, std::int64_t, T*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)
 

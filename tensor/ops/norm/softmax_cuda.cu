@@ -1,84 +1,11 @@
-// Who owns what: a warp owns a row of up to 512 columns and keeps its values in registers, so a row is read once (4
-// warps to a block, no shared memory); a block of 256 threads owns a longer row and reads it three times, twice from
-// the cache. Thread i of the owner has columns i, i + 32 (256), …; sums are joined in a fixed order. exp is computed
-// again for the last walk: cheaper than storing it.
+// Rows are owned by warps or blocks (row_owner_cuda.h). exp is computed again for the last walk: cheaper than storing
+// it.
 #include "tensor/ops/norm/softmax_kernels.h"
 
-#include <type_traits>
-
-#include "tensor/cuda/kernel.h"
+#include "tensor/ops/norm/row_owner_cuda.h"
 
 namespace rein::ops::cuda {
 namespace {
-
-using namespace rein::cuda;
-
-constexpr int warps_per_block = 4;
-constexpr int long_row_threads = 256;
-
-template <class T>
-__device__ T larger(T a, T b) {  // NaN is handed on
-  return b > a || b != b ? b : a;
-}
-
-// The threads of a row, and what each of them sees of it. held > 0: a warp with `held` values per lane in registers.
-template <class T, int held>
-class Owner {
- public:
-  static __device__ std::int64_t first_row() {
-    if constexpr (held > 0) return static_cast<std::int64_t>(blockIdx.x) * warps_per_block + threadIdx.x / warp_size;
-    return blockIdx.x;
-  }
-  static __device__ std::int64_t row_step() {
-    return static_cast<std::int64_t>(gridDim.x) * (held > 0 ? warps_per_block : 1);
-  }
-
-  __device__ Owner(const T* row, std::int64_t cols) : row_(row), cols_(cols) {
-    if constexpr (held > 0) {
-      const int lane = threadIdx.x % warp_size;
-      for (int i = 0; i < held; ++i) kept_[i] = lane + i * warp_size < cols ? row[lane + i * warp_size] : T(0);
-    }
-  }
-
-  // body(value, column) for the columns of this thread.
-  template <class F>
-  __device__ void each(F&& body) const {
-    if constexpr (held > 0) {
-      const int lane = threadIdx.x % warp_size;
-      for (int i = 0; i < held; ++i)
-        if (lane + i * warp_size < cols_) body(kept_[i], lane + i * warp_size);
-    } else {
-      for (std::int64_t c = threadIdx.x; c < cols_; c += long_row_threads) body(row_[c], c);
-    }
-  }
-
-  static __device__ T sum(T value) {
-    if constexpr (held > 0) return warp_sum(value);
-    return block_sum(value, dynamic_shared<T>());
-  }
-  static __device__ T max(T value) {
-    value = warp_max(value);
-    if constexpr (held > 0) return value;
-    T* scratch = dynamic_shared<T>();
-    if (threadIdx.x % warp_size == 0) scratch[threadIdx.x / warp_size] = value;
-    __syncthreads();
-    for (int w = 0; w < long_row_threads / warp_size; ++w) value = larger(value, scratch[w]);
-    __syncthreads();
-    return value;
-  }
-
- private:
-  const T* row_;
-  std::int64_t cols_;
-  T kept_[held > 0 ? held : 1];
-};
-
-template <class T, int held>
-__device__ T largest(const Owner<T, held>& row) {
-  T top = T(-INFINITY);
-  row.each([&](T v, std::int64_t) { top = larger(top, v); });
-  return row.max(top);
-}
 
 template <class T, int held>
 __global__ void softmax_kernel(const T* x, T factor, std::int64_t rows, std::int64_t cols, T* y) {
@@ -109,54 +36,6 @@ __global__ void softmax_backward_kernel(const T* grad_out, const T* y, T factor,
   }
 }
 
-template <class T, int held>
-__global__ void log_softmax_kernel(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
-  using Row = Owner<T, held>;
-  for (std::int64_t r = Row::first_row(); r < rows; r += Row::row_step()) {
-    const Row row(x + r * cols, cols);
-    T* out = y + r * cols;
-    const T top = largest(row);
-    T sum = 0;
-    row.each([&](T v, std::int64_t) { sum += exp(v - top); });
-    const T log_sum = log(row.sum(sum));
-    row.each([&](T v, std::int64_t c) { out[c] = v - top - log_sum; });
-  }
-}
-
-template <class T, int held>
-__global__ void log_softmax_backward_kernel(const T* grad_out, const T* y, std::int64_t rows, std::int64_t cols,
-                                            T* grad_x) {
-  using Row = Owner<T, held>;
-  for (std::int64_t r = Row::first_row(); r < rows; r += Row::row_step()) {
-    const Row row(grad_out + r * cols, cols);
-    const T* of = y + r * cols;
-    T* out = grad_x + r * cols;
-    T sum = 0;
-    row.each([&](T v, std::int64_t) { sum += v; });
-    sum = row.sum(sum);
-    row.each([&](T v, std::int64_t c) { out[c] = v - exp(of[c]) * sum; });
-  }
-}
-
-struct Launch {
-  unsigned blocks;
-  int threads;
-  std::size_t shared;
-};
-
-// body(values per lane, how to launch) for rows of this length.
-template <class T, class F>
-void by_length(std::int64_t rows, std::int64_t cols, F&& body) {
-  const Launch warps{blocks_for(rows, warps_per_block), warps_per_block * warp_size, 0};
-  const Launch blocks{blocks_for(rows, 1), long_row_threads, long_row_threads / warp_size * sizeof(T)};
-  if (cols <= 4 * warp_size)
-    body(std::integral_constant<int, 4>(), warps);
-  else if (cols <= 16 * warp_size)
-    body(std::integral_constant<int, 16>(), warps);
-  else
-    body(std::integral_constant<int, 0>(), blocks);
-}
-
 }  // namespace
 
 template <class T>
@@ -174,27 +53,11 @@ void softmax_backward(const T* grad_out, const T* y, T factor, std::int64_t rows
   });
 }
 
-template <class T>
-void log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
-  by_length<T>(rows, cols, [&](auto held, Launch l) {
-    launch("log_softmax", log_softmax_kernel<T, held()>, l.blocks, l.threads, l.shared, x, rows, cols, y);
-  });
-}
-
-template <class T>
-void log_softmax_backward(const T* grad_out, const T* y, std::int64_t rows, std::int64_t cols, T* grad_x) {
-  by_length<T>(rows, cols, [&](auto held, Launch l) {
-    launch("log_softmax_backward", log_softmax_backward_kernel<T, held()>, l.blocks, l.threads, l.shared, grad_out, y,
-           rows, cols, grad_x);
-  });
-}
-
-#define REIN_INSTANTIATE(T)                                                              \
-  template void softmax(const T*, T, std::int64_t, std::int64_t, T*);                    \
-  template void softmax_backward(const T*, const T*, T, std::int64_t, std::int64_t, T*); \
-  template void log_softmax(const T*, std::int64_t, std::int64_t, T*);                   \
-  template void log_softmax_backward(const T*, const T*, std::int64_t, std::int64_t, T*);
+#define REIN_INSTANTIATE(T)                                           \
+  template void softmax(const T*, T, std::int64_t, std::int64_t, T*); \
+  template void softmax_backward(const T*, const T*, T, std::int64_t, std::int64_t, T*);
 REIN_INSTANTIATE(float)
 REIN_INSTANTIATE(double)
+#undef REIN_INSTANTIATE
 
 }  // namespace rein::ops::cuda

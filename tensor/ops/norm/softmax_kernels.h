@@ -9,9 +9,6 @@ namespace rein::ops {
 
 REIN_KERNELS(template <class T> void softmax(const T* x, T factor, std::int64_t rows, std::int64_t cols, T* y);
              template <class T> void softmax_backward(const T* grad_out, const T* y, T factor, std::int64_t rows,
-                                                      std::int64_t cols, T* grad_x);
-             template <class T> void log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y);
-             template <class T>
-             void log_softmax_backward(const T* grad_out, const T* y, std::int64_t rows, std::int64_t cols, T* grad_x);)
+                                                      std::int64_t cols, T* grad_x);)
 
 }  // namespace rein::ops

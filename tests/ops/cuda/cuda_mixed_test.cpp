@@ -164,7 +164,7 @@ TEST_CASE("between bf16 products on a device: casts, sums, norms, residuals, act
     const Tensor stream = numbers(4, {2, 3, cols}), branch = numbers(5, {2, 3, cols}, DType::bf16);
     const Tensor gamma = numbers(6, {cols}), beta = numbers(7, {cols}), factor = Tensor::scalar(0.7);
     check_mixed(
-        {stream, gamma, beta}, [](Vs v) { return layer_norm(v[0], v[1], v[2], 1e-5, true); },
+        {stream, gamma, beta}, [](Vs v) { return layer_norm(v[0], v[1], v[2], 1e-5, DType::bf16); },
         [](Vs v) { return layer_norm(v[0], v[1], v[2], 1e-5); }, half_ulp);
     check_mixed({stream, branch}, [](Vs v) { return residual(v[0], v[1]); });
     check_mixed({stream, branch, gamma}, [](Vs v) { return residual(v[0], v[1], v[2]); });
@@ -180,7 +180,9 @@ TEST_CASE("between bf16 products on a device: casts, sums, norms, residuals, act
   for (const std::int64_t cols : {1, 2, 5, 6, 8, 24}) {
     CAPTURE(cols);
     const Tensor packed = numbers(10, {2, 3, 2 * cols}, DType::bf16);
-    for (const bool to_f32 : {false, true}) check_mixed({packed}, [=](Vs v) { return swiglu(v[0], to_f32); });
+    for (const DType out : {DType::bf16, DType::f32})
+      check_mixed(
+          {packed}, [=](Vs v) { return swiglu(v[0], out); }, [](Vs v) { return swiglu(v[0]); });
   }
   const Tensor angles = random_uniform(RandomKey(9), {4, 3}, 0, 6);
   Tensor cosines = Tensor::empty_like(angles), sines = Tensor::empty_like(angles);
@@ -206,7 +208,7 @@ TEST_CASE("sums of gradients in two dtypes on a device: what goes on beside its 
       {x, gamma, beta},
       [](Vs v) {
         const Variable h = scale(v[0], 1.5);
-        return residual(add(h, scale(h, 0.5)), layer_norm(h, v[1], v[2], 1e-5, true));
+        return residual(add(h, scale(h, 0.5)), layer_norm(h, v[1], v[2], 1e-5, DType::bf16));
       },
       [](Vs v) {
         const Variable h = scale(v[0], 1.5);
@@ -247,7 +249,8 @@ TEST_CASE("layer_norm on a device: rows in registers at every size, longer ones,
     const Tensor there = here(5, {5, cols});
     const auto expected = ops::layer_norm(wide(x), wide(w), wide(b), 1e-5);
     for (const bool round : {false, true}) {
-      const auto got = ops::layer_norm(on_device(x), on_device(w), on_device(b), 1e-5, round);
+      const auto got =
+          ops::layer_norm(on_device(x), on_device(w), on_device(b), 1e-5, round ? DType::bf16 : DType::f32);
       check_near(got.y, expected.y, round ? half_ulp : f32_sum);
       check_near(got.mean, expected.mean, f32_sum);
       check_near(got.rstd, expected.rstd, f32_sum);
@@ -312,7 +315,7 @@ TEST_CASE("mixed precision says what is for devices alone, and what does not fit
   using doctest::Contains;
   CHECK_THROWS_WITH_AS(ops::unary(ops::Unary::gelu, y), Contains("[gelu] takes bf16 on CUDA only"),
                        std::invalid_argument);
-  CHECK_THROWS_WITH_AS(layer_norm(constant(x), constant(numbers(4, {3})), constant(numbers(5, {3})), 1e-5, true),
+  CHECK_THROWS_WITH_AS(layer_norm(constant(x), constant(numbers(4, {3})), constant(numbers(5, {3})), 1e-5, DType::bf16),
                        Contains("on CUDA only"), std::invalid_argument);
   CHECK_THROWS_AS(residual(constant(x), constant(y)), std::invalid_argument);
   CHECK_THROWS_WITH_AS(cast(constant(Tensor::zeros({2}, DType::i64)), DType::f32), Contains("floating"),

@@ -1,0 +1,89 @@
+// One row at a time (three reads of a row that stays in the first cache); rows are cut into fixed ranges.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/ops/norm/log_softmax_cpu.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "tensor/cpu/math-inl.h"
+#include "tensor/ops/norm/log_softmax_kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rein::ops::cpu::HWY_NAMESPACE {
+namespace {  // no two kernel files may share a symbol: tensor/README.md
+
+template <class T>
+void run_log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
+  const hn::ScalableTag<T> tag;
+  for (std::int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
+    const T top = max_of<T>(cols, [&](auto d, std::int64_t i) { return load(d, x + i); });
+    const T sum =
+        sum_of<T>(cols, [&](auto d, std::int64_t i) { return exp_small(d, hn::Sub(load(d, x + i), hn::Set(d, top))); });
+    const T log_sum = static_cast<T>(__builtin_log(static_cast<double>(sum)));
+    // Subtracted one after the other: top + log_sum would lose log_sum beside a large top.
+    for_each_lane(tag, cols, [&](auto d, std::int64_t i) {
+      store(hn::Sub(hn::Sub(load(d, x + i), hn::Set(d, top)), hn::Set(d, log_sum)), d, y + i);
+    });
+  }
+}
+
+template <class T>
+void run_log_softmax_backward(const T* g, const T* y, std::int64_t rows, std::int64_t cols, T* gx) {
+  const hn::ScalableTag<T> tag;
+  for (std::int64_t r = 0; r < rows; ++r, g += cols, y += cols, gx += cols) {
+    const T sum = sum_of<T>(cols, [&](auto d, std::int64_t i) { return load(d, g + i); });
+    for_each_lane(tag, cols, [&](auto d, std::int64_t i) {
+      store(hn::NegMulAdd(exp_small(d, load(d, y + i)), hn::Set(d, sum), load(d, g + i)), d, gx + i);
+    });
+  }
+}
+
+#define REIN_LOG_SOFTMAX_KERNELS(T, tag)                                                                 \
+  void log_softmax_##tag(const T* x, std::int64_t rows, std::int64_t cols, T* y) {                       \
+    run_log_softmax(x, rows, cols, y);                                                                   \
+  }                                                                                                      \
+  void log_softmax_backward_##tag(const T* g, const T* y, std::int64_t rows, std::int64_t cols, T* gx) { \
+    run_log_softmax_backward(g, y, rows, cols, gx);                                                      \
+  }
+REIN_LOG_SOFTMAX_KERNELS(float, f32)
+REIN_LOG_SOFTMAX_KERNELS(double, f64)
+#undef REIN_LOG_SOFTMAX_KERNELS
+
+}  // namespace
+}  // namespace rein::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "tensor/cpu/dispatch.h"
+#include "tensor/parallel.h"
+
+namespace rein::ops::cpu {
+namespace {
+HWY_EXPORT(log_softmax_f32);
+HWY_EXPORT(log_softmax_f64);
+HWY_EXPORT(log_softmax_backward_f32);
+HWY_EXPORT(log_softmax_backward_f64);
+}  // namespace
+
+template <class T>
+void log_softmax(const T* x, std::int64_t rows, std::int64_t cols, T* y) {
+  const auto kernel = REIN_KERNEL_OF(T, log_softmax);
+  parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
+    kernel(x + begin * cols, end - begin, cols, y + begin * cols);
+  });
+}
+
+template <class T>
+void log_softmax_backward(const T* grad_out, const T* y, std::int64_t rows, std::int64_t cols, T* grad_x) {
+  const auto kernel = REIN_KERNEL_OF(T, log_softmax_backward);
+  parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
+    kernel(grad_out + begin * cols, y + begin * cols, end - begin, cols, grad_x + begin * cols);
+  });
+}
+
+#define REIN_INSTANTIATE(T)                                            \
+  template void log_softmax(const T*, std::int64_t, std::int64_t, T*); \
+  template void log_softmax_backward(const T*, const T*, std::int64_t, std::int64_t, T*);
+REIN_INSTANTIATE(float)
+REIN_INSTANTIATE(double)
+
+}  // namespace rein::ops::cpu
+#endif  // HWY_ONCE
