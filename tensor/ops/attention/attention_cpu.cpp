@@ -170,6 +170,15 @@ void attention(const AttentionArgs<T>& a) {
   }
 }
 
+template <class T>
+T* thread_scratch(std::int64_t count) {
+  thread_local Tensor memory;
+  if (!memory || memory.count() < count) memory = Tensor::empty({count}, dtype_v<T>);
+  return memory.mutable_data<T>();
+}
+template float* thread_scratch<float>(std::int64_t);
+template double* thread_scratch<double>(std::int64_t);
+
 template void attention(const AttentionArgs<float>&);
 template void attention(const AttentionArgs<double>&);
 

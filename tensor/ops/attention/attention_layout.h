@@ -4,8 +4,6 @@
 
 #include <cstdint>
 
-#include "tensor/tensor.h"
-
 namespace rein::ops::cpu {
 
 inline constexpr std::int64_t tile_rows = 6;      // rows of a register tile
@@ -26,11 +24,8 @@ constexpr std::int64_t padded_keys(std::int64_t lk) {
 }
 
 // Scratch memory of this thread: at least `count` elements, kept for the next call. Contents are arbitrary.
+// Forward and backward share it; defined in attention_cpu.cpp for float and double.
 template <class T>
-T* thread_scratch(std::int64_t count) {
-  thread_local Tensor memory;
-  if (!memory || memory.count() < count) memory = Tensor::empty({count}, dtype_v<T>);
-  return memory.mutable_data<T>();
-}
+T* thread_scratch(std::int64_t count);
 
 }  // namespace rein::ops::cpu

@@ -130,6 +130,9 @@ void gemm_columns(const GemmProblem<T>& p, std::int64_t col, std::int64_t cols) 
 }  // namespace
 
 template <class T>
+PanelSource<T>::~PanelSource() = default;
+
+template <class T>
 void MatrixSource<T>::pack(std::int64_t first, int count, int width, std::int64_t k0, std::int64_t kc, T* out) const {
   if (transposed_) {
     const T* columns[gemm_max_kc];
@@ -166,6 +169,8 @@ void column_sums(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t 
   add_rows(sums.get(), groups, cols, cols, out);
 }
 
+template class PanelSource<float>;
+template class PanelSource<double>;
 template class MatrixSource<float>;
 template class MatrixSource<double>;
 template void gemm(const GemmProblem<float>&);

@@ -11,7 +11,7 @@ namespace rein::ops::cpu {
 template <class T>
 class PanelSource {
  public:
-  virtual ~PanelSource() = default;
+  virtual ~PanelSource();
   // Writes lines [first, first + count), columns [k0, k0 + kc) as out[k * width + i], and zeros for i in [count,
   // width). Called from several threads at once; use the two pack functions below for the actual work.
   virtual void pack(std::int64_t first, int count, int width, std::int64_t k0, std::int64_t kc, T* out) const = 0;
@@ -42,6 +42,12 @@ class MatrixSource final : public PanelSource<T> {
   std::int64_t pitch_;
   bool transposed_;
 };
+
+// Made once, in gemm_cpu.cpp: no two kernel files may define one symbol (tensor/README.md).
+extern template class PanelSource<float>;
+extern template class PanelSource<double>;
+extern template class MatrixSource<float>;
+extern template class MatrixSource<double>;
 
 template <class T>
 struct GemmProblem {
