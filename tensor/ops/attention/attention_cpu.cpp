@@ -90,6 +90,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "tensor/cpu/dispatch.h"
 #include "tensor/parallel.h"
+#include "tensor/tensor.h"
 
 namespace rein::ops::cpu {
 namespace {
