@@ -1,6 +1,7 @@
 #include "models/segmentor.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "autograd/ops/shape/shape.h"
@@ -10,16 +11,13 @@
 namespace rein::models {
 namespace {
 
-SegmentorOptions resolved(SegmentorOptions options) {
+SegmentorOptions resolved(SegmentorOptions options, const Adapter* adapter) {
   if (options.head.in_channels == 0) options.head.in_channels = options.vit.dim;
   Mask2FormerOptions& m = options.mask2former;
   if (m.in_channels == 0) m.in_channels = options.vit.dim;
   m.recompute = m.recompute || options.recompute;
-  m.rein_queries = options.method == Method::rein && options.rein.link_token_to_query;
-  if (m.rein_queries && options.head_kind == HeadKind::mask2former) {
-    m.queries = options.rein.token_length;
-    options.rein.query_dims = m.feat_channels;
-  }
+  m.rein_queries = adapter != nullptr && adapter->query_count() > 0;
+  if (m.rein_queries) m.queries = adapter->query_count();
   return options;
 }
 
@@ -29,30 +27,13 @@ std::unique_ptr<Head> head_of(const SegmentorOptions& options) {
 }
 
 std::unique_ptr<Adapter> adapter_of(const SegmentorOptions& options) {
-  if (options.method != Method::rein) return nullptr;
-  return rein_for(options.vit, options.rein);
+  if (!options.method.adapter) return nullptr;
+  std::optional<std::int64_t> query_width;
+  if (options.head_kind == HeadKind::mask2former) query_width = options.mask2former.feat_channels;
+  return options.method.adapter(options.vit, query_width);
 }
 
 }  // namespace
-
-Method method_of(const std::string& name) {
-  for (const Method method : {Method::freeze, Method::full, Method::rein}) {
-    if (name_of(method) == name) return method;
-  }
-  fail("segmentor", "method must be freeze, full or rein, got \"", name, "\"");
-}
-
-std::string name_of(Method method) {
-  switch (method) {
-    case Method::freeze:
-      return "freeze";
-    case Method::full:
-      return "full";
-    case Method::rein:
-    default:
-      return "rein";
-  }
-}
 
 HeadKind head_kind_of(const std::string& name) {
   for (const HeadKind kind : {HeadKind::semantic_fpn, HeadKind::mask2former}) {
@@ -65,20 +46,22 @@ std::string name_of(HeadKind kind) {
   return kind == HeadKind::mask2former ? "mask2former" : "semantic_fpn";
 }
 
-Segmentor::Segmentor(const SegmentorOptions& options)
-    : options_(resolved(options)),
+Segmentor::Segmentor(const SegmentorOptions& options) : Segmentor(options, adapter_of(options)) {}
+
+Segmentor::Segmentor(const SegmentorOptions& options, std::unique_ptr<Adapter> adapter)
+    : options_(resolved(options, adapter.get())),
       backbone_({.vit = options.vit, .out_indices = options.out_indices, .recompute = options.recompute},
-                adapter_of(options_)),
+                std::move(adapter)),
       head_(head_of(options_)) {
   options_.out_indices = backbone_.options().out_indices;
   child("backbone", backbone_);
   child("", *head_);
-  if (options_.method != Method::full) backbone_.freeze_vit();
+  if (!options_.method.trains_backbone) backbone_.freeze_vit();
   name_tree();
 }
 
 void Segmentor::use_bf16() {
-  require(options_.method != Method::full, "segmentor",
+  require(!options_.method.trains_backbone, "segmentor",
           "bf16 is for a frozen backbone: with method full its weights are trained, and would lose bits");
   nn::round_frozen_products(*this);
   if (backbone_.adapter() != nullptr) nn::round_trained_products(*backbone_.adapter());

@@ -6,20 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "models/adapters/method.h"
 #include "models/heads/mask2former.h"
 #include "models/heads/semantic_fpn.h"
 #include "models/vit/backbone.h"
 
 namespace rein::models {
-
-// What trains beside the head.
-enum class Method {
-  freeze,  // nothing in the backbone
-  full,    // the whole backbone
-  rein,    // Rein, in a frozen backbone
-};
-Method method_of(const std::string& name);  // throws with the known names
-std::string name_of(Method method);
 
 enum class HeadKind { semantic_fpn, mask2former };
 HeadKind head_kind_of(const std::string& name);  // throws with the known names
@@ -28,12 +20,11 @@ std::string name_of(HeadKind kind);
 struct SegmentorOptions {
   VitOptions vit{};
   std::vector<int> out_indices{};  // empty: the quarters
-  Method method = Method::rein;
-  ReinOptions rein{};  // layers, dim and patch are taken from vit
+  Method method{};                 // what trains beside the head; freeze: nothing
   HeadKind head_kind = HeadKind::semantic_fpn;
   SemanticFpnOptions head{};  // of semantic_fpn; in_channels is taken from vit
-  // in_channels is taken from vit. With Rein and link_token_to_query, Rein's queries are the head's: rein_queries is
-  // set, `queries` becomes token_length, and query_dims becomes feat_channels.
+  // in_channels is taken from vit. An adapter's queries, where it gives some, are the head's: rein_queries is set, and
+  // `queries` becomes their number.
   Mask2FormerOptions mask2former{};
   bool recompute = false;  // run blocks (and the layers of Mask2Former) again in backward instead of keeping values
 };
@@ -66,10 +57,13 @@ class Segmentor final : public nn::Module {
 
   const SegmentorOptions& options() const { return options_; }
   Backbone& backbone() { return backbone_; }
+  const Backbone& backbone() const { return backbone_; }
   Head& head() { return *head_; }
   const Head& head() const { return *head_; }
 
  private:
+  Segmentor(const SegmentorOptions& options, std::unique_ptr<Adapter> adapter);
+
   SegmentorOptions options_;
   Device device_;
   bool mixed_ = false;

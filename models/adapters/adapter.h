@@ -3,7 +3,9 @@
 // AdaptFormer beside the MLP: none of them needs a change in the ViT.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "nn/hooks.h"
 #include "nn/module.h"
@@ -30,7 +32,10 @@ class Adapter : public nn::Module {
  public:
   // Work that does not depend on the image is done here, once per forward.
   virtual std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const = 0;
-  virtual bool gives_queries() const { return false; }
+  // How many queries its passes give to a query-based head; 0: none.
+  virtual std::int64_t query_count() const { return 0; }
+  // Its name in the tree and in checkpoints, below the backbone: "reins".
+  virtual std::string tree_name() const = 0;
 };
 
 }  // namespace rein::models

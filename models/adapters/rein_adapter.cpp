@@ -12,6 +12,7 @@
 #include "autograd/ops/norm/norm.h"
 #include "autograd/ops/shape/reduce.h"
 #include "autograd/ops/shape/shape.h"
+#include "models/vit/vit_options.h"
 #include "tensor/error.h"
 
 namespace rein::models {
@@ -211,6 +212,44 @@ std::shared_ptr<const AdapterPass> ReinAdapter::begin(const nn::ForwardContext&)
     }
   }
   return kept_.pass;
+}
+
+std::unique_ptr<ReinAdapter> rein_for(const VitOptions& vit, ReinOptions options) {
+  options.layers = vit.depth;
+  options.dim = vit.dim;
+  options.patch = vit.patch;
+  return std::make_unique<ReinAdapter>(options);
+}
+
+Method rein_method(const ReinOptions& options) {
+  return {.name = "rein", .adapter = [options](const VitOptions& vit, std::optional<std::int64_t> query_width) {
+            ReinOptions fitted = options;
+            if (query_width) fitted.query_dims = *query_width;
+            return rein_for(vit, fitted);
+          }};
+}
+
+MethodEntry rein_entry() {
+  const ReinOptions defaults;
+  return {.name = "rein",
+          .text = "head and adapter",
+          .settings = {{"token_length", defaults.token_length, "learned tokens per block", 1},
+                       {"rank", defaults.rank, "rank of the tokens; 0: full-rank tokens"},
+                       {"link_queries", false, "make queries for a head that uses them"},
+                       {"shared_mlps", defaults.shared_mlps, "one pair of MLPs for all blocks"},
+                       {"softmax", defaults.use_softmax, "softmax over the tokens"},
+                       {"scale", defaults.scale_init, "initial value of the adapter's scale"}},
+          .make = [](const Settings& s) {
+            ReinOptions options;
+            options.token_length = s.integer("token_length");
+            options.rank = s.integer("rank");
+            options.link_token_to_query = s.flag("link_queries");
+            options.unlinked_parameters = false;
+            options.shared_mlps = s.flag("shared_mlps");
+            options.use_softmax = s.flag("softmax");
+            options.scale_init = s.number("scale");
+            return rein_method(options);
+          }};
 }
 
 }  // namespace rein::models

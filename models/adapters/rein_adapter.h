@@ -16,16 +16,18 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "models/adapters/adapter.h"
+#include "models/adapters/method.h"
 #include "nn/linear.h"
 
 namespace rein::models {
 
 struct ReinOptions {
-  std::int64_t layers = 0, dim = 0;  // 0: taken from the ViT by Backbone
+  std::int64_t layers = 0, dim = 0;  // 0: taken from the ViT by rein_for
   std::int64_t patch = 16;           // only scales the start values of the tokens
   std::int64_t token_length = 100;   // m; token 0 is only a place to look at nothing
   std::int64_t rank = 16;            // 0: full-rank tokens ("Reins"), else low-rank ones ("LoRAReins")
@@ -48,7 +50,8 @@ class ReinAdapter final : public Adapter {
   explicit ReinAdapter(const ReinOptions& options);
   // The same pass again while nothing is recorded and no parameter changed.
   std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const override;
-  bool gives_queries() const override { return options_.link_token_to_query; }
+  std::int64_t query_count() const override { return options_.link_token_to_query ? options_.token_length : 0; }
+  std::string tree_name() const override { return "reins"; }  // the official name
   const ReinOptions& options() const { return options_; }
 
  private:
@@ -77,5 +80,12 @@ class ReinAdapter final : public Adapter {
   std::vector<const nn::Param*> all_params_;
   mutable Kept kept_;
 };
+
+// Fitted to a ViT: layers, dim and patch are filled in.
+std::unique_ptr<ReinAdapter> rein_for(const VitOptions& vit, ReinOptions options);
+
+// The method: Rein in a frozen backbone. Under a head that takes queries, query_dims becomes the head's width.
+Method rein_method(const ReinOptions& options);
+MethodEntry rein_entry();
 
 }  // namespace rein::models

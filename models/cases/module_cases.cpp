@@ -86,7 +86,7 @@ const Cases block_cases(
 const Cases fpn_cases(
     "semantic_fpn",
     [](CaseList& list) {
-      models::SemanticFpnOptions o = tiny_segmentor(models::Method::freeze).head;
+      models::SemanticFpnOptions o = tiny_segmentor("freeze").head;
       o.in_channels = 6;
       for (const bool norm : {true, false}) {
         o.neck_norm = norm;
@@ -136,11 +136,11 @@ const Cases vit_cases(
 const Cases segmentor_cases(
     "segmentor",
     [](CaseList& list) {
-      for (const models::Method method : {models::Method::rein, models::Method::full}) {
+      for (const std::string method : {"rein", "full"}) {
         const models::SegmentorOptions o = tiny_segmentor(method);
         auto model = std::make_shared<models::Segmentor>(o);
         const Tensor labels = random_labels({1, 16, 20}, o.head.classes, 9);
-        add(list, {.label = models::name_of(method),
+        add(list, {.label = method,
                    .module = model,
                    .inputs = {frozen(normal("image", {1, 16, 20, 3}))},
                    .forward =

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "models/adapters/rein_adapter.h"
 #include "models/segmentor.h"
 #include "nn/bind.h"
 
@@ -50,13 +52,18 @@ inline models::Mask2FormerOptions tiny_mask2former() {
   return head;
 }
 
-inline models::SegmentorOptions tiny_segmentor(models::Method method) {
+// Of a method's name; `link`: Rein makes queries.
+inline models::Method tiny_method(const std::string& name, bool link = false) {
+  models::ReinOptions rein = tiny_rein();
+  rein.link_token_to_query = link;
+  return name == "rein" ? models::rein_method(rein) : models::method_named(name);
+}
+
+inline models::SegmentorOptions tiny_segmentor(const std::string& method) {
   models::SegmentorOptions options;
   options.vit = tiny_vit();
   options.out_indices = {0, 1, 2, 3};
-  options.method = method;
-  options.rein = tiny_rein();
-  options.rein.link_token_to_query = false;
+  options.method = tiny_method(method);
   options.head.fpn_channels = 8;
   options.head.neck_norm = true;
   options.head.neck_bias = false;
@@ -69,9 +76,9 @@ inline models::SegmentorOptions tiny_segmentor(models::Method method) {
 }
 
 // Rein's queries are the head's.
-inline models::SegmentorOptions tiny_mask2former_segmentor(models::Method method) {
+inline models::SegmentorOptions tiny_mask2former_segmentor(const std::string& method) {
   models::SegmentorOptions options = tiny_segmentor(method);
-  options.rein.link_token_to_query = true;
+  options.method = tiny_method(method, true);
   options.head_kind = models::HeadKind::mask2former;
   options.mask2former = tiny_mask2former();
   return options;

@@ -31,7 +31,7 @@ inline models::VitOptions tiny_dinov3() {
   return vit;
 }
 
-inline models::SegmentorOptions tiny_segmentor_of(const models::VitOptions& vit, models::Method method) {
+inline models::SegmentorOptions tiny_segmentor_of(const models::VitOptions& vit, const std::string& method) {
   models::SegmentorOptions options = tiny_segmentor(method);
   options.vit = vit;
   return options;

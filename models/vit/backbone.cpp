@@ -22,7 +22,7 @@ BackboneOptions with_indices(BackboneOptions options) {
 Backbone::Backbone(const BackboneOptions& options, std::unique_ptr<Adapter> adapter)
     : options_(with_indices(options)), vit_(options.vit), adapter_(std::move(adapter)) {
   child("", vit_);
-  if (adapter_) child("reins", *adapter_);
+  if (adapter_) child(adapter_->tree_name(), *adapter_);
 }
 
 void Backbone::freeze_vit(bool frozen) {
@@ -39,13 +39,6 @@ BackboneOutput Backbone::forward(const Variable& image, const nn::ForwardContext
                                 .blocks_trainable = !vit_frozen_,
                                 .frozen = vit_frozen_});
   return {std::move(out.features), std::move(out.queries)};
-}
-
-std::unique_ptr<ReinAdapter> rein_for(const VitOptions& vit, ReinOptions options) {
-  options.layers = vit.depth;
-  options.dim = vit.dim;
-  options.patch = vit.patch;
-  return std::make_unique<ReinAdapter>(options);
 }
 
 }  // namespace rein::models

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "models/adapters/rein_adapter.h"
+#include "models/adapters/adapter.h"
 #include "models/vit/vit.h"
 
 namespace rein::models {
@@ -20,7 +20,7 @@ struct BackboneOutput {
   Variable queries;                // (m, q) or null
 };
 
-// Names: the ViT's at the top, the adapter's under "reins".
+// Names: the ViT's at the top, the adapter's under its own name ("reins").
 class Backbone final : public nn::Module {
  public:
   Backbone(const BackboneOptions& options, std::unique_ptr<Adapter> adapter = nullptr);
@@ -32,7 +32,7 @@ class Backbone final : public nn::Module {
   void freeze_vit(bool frozen = true);
   Vit& vit() { return vit_; }
   Adapter* adapter() { return adapter_.get(); }
-  const Adapter* adapter() const { return adapter_.get(); }
+  const Adapter* adapter() const { return adapter_.get(); }  // null: none
   const BackboneOptions& options() const { return options_; }
 
  private:
@@ -41,8 +41,5 @@ class Backbone final : public nn::Module {
   std::unique_ptr<Adapter> adapter_;
   bool vit_frozen_ = false;
 };
-
-// Low-rank Rein fitted to a ViT: layers, dim and patch are filled in.
-std::unique_ptr<ReinAdapter> rein_for(const VitOptions& vit, ReinOptions options);
 
 }  // namespace rein::models

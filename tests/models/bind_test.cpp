@@ -17,7 +17,7 @@ nn::MapSource source_of(Segmentor& model, const std::function<void(std::map<std:
 }  // namespace
 
 TEST_CASE("everything that does not fit is in one report, and then nothing is bound") {
-  Segmentor from(tiny_segmentor(Method::rein)), to(tiny_segmentor(Method::rein));
+  Segmentor from(tiny_segmentor("rein")), to(tiny_segmentor("rein"));
   fill_random(from, 1, DType::f32);
   const nn::MapSource source = source_of(from, [](auto& t) {
     t.erase("backbone.cls_token");
@@ -38,7 +38,7 @@ TEST_CASE("everything that does not fit is in one report, and then nothing is bo
 }
 
 TEST_CASE("values come back in the file's layout, converted to the wanted type, frozen ones as constants") {
-  Segmentor from(tiny_segmentor(Method::rein)), to(tiny_segmentor(Method::rein));
+  Segmentor from(tiny_segmentor("rein")), to(tiny_segmentor("rein"));
   fill_random(from, 1, DType::f64);
   REQUIRE(nn::bind(to, source_of(from), DType::f32).ok());
   const auto there = nn::collect(from, {}), here = nn::collect(to, {});
@@ -67,11 +67,11 @@ TEST_CASE("a convolution weight is (O, kh, kw, I) in memory and (O, I, kh, kw) i
 }
 
 TEST_CASE("a trained parameter never writes into the tensor it was bound from") {
-  Segmentor model(tiny_segmentor(Method::full));
+  Segmentor model(tiny_segmentor("full"));
   fill_random(model, 1, DType::f32);
   std::map<std::string, Tensor> kept = nn::collect(model, {});
   for (auto& entry : kept) entry.second = entry.second.clone();
-  Segmentor other(tiny_segmentor(Method::full));
+  Segmentor other(tiny_segmentor("full"));
   REQUIRE(nn::bind(other, nn::MapSource(kept), DType::f32).ok());
   const double before = kept.at("backbone.cls_token").at(0);
   other.visit([](const std::string&, nn::Param& p) { p.value.mutable_value().fill(7); });
@@ -102,7 +102,7 @@ TEST_CASE("freezing and training again: a copy of what was bound, and nothing wh
 }
 
 TEST_CASE("start values depend on the seed and the path, not on what else is there") {
-  Segmentor one(tiny_segmentor(Method::rein)), two(tiny_segmentor(Method::freeze)), three(tiny_segmentor(Method::rein));
+  Segmentor one(tiny_segmentor("rein")), two(tiny_segmentor("freeze")), three(tiny_segmentor("rein"));
   nn::initialise(one, RandomKey(1), DType::f32);
   nn::initialise(two, RandomKey(1), DType::f32);
   nn::initialise(three, RandomKey(2), DType::f32);

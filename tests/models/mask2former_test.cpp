@@ -67,7 +67,7 @@ TEST_CASE("Mask2Former has the published number of parameters, plain and with Re
   CHECK(trained(vit_small()) == 20608469);
   CHECK(trained(vit_base()) == 22059221);
   CHECK(trained(vit_large()) == 23569877);
-  s.method = Method::freeze;
+  s.method = models::method_named("freeze");
   CHECK(trained(vit_large()) == 20565204);
   CHECK(memory_stats().live == before);
 }
@@ -112,7 +112,7 @@ TEST_CASE("resizing the mask features first blocks what resizing the masks block
 }
 
 TEST_CASE("scores are the sum over queries of class probability times mask, in chunks or at once") {
-  SegmentorOptions o = tiny_mask2former_segmentor(Method::rein);
+  SegmentorOptions o = tiny_mask2former_segmentor("rein");
   Segmentor model(o);
   fill_random(model, 1, DType::f64);
   const HeadInput input = model.features(constant(random_normal(RandomKey(2), {2, 12, 20, 3}, 0, 1, DType::f64)), {});
@@ -141,7 +141,7 @@ TEST_CASE("scores are the sum over queries of class probability times mask, in c
 }
 
 TEST_CASE("Mask2Former's micro-batches add up to the larger batch") {
-  const SegmentorOptions o = tiny_mask2former_segmentor(Method::rein);
+  const SegmentorOptions o = tiny_mask2former_segmentor("rein");
   const Tensor images = random_normal(RandomKey(2), {4, 12, 20, 3}, 0, 1, DType::f64);
   Tensor labels = random_labels({4, 12, 20}, 5, 3);
   std::fill_n(labels.mutable_data<std::int64_t>(), 240, 255);      // image 0: nothing
@@ -183,7 +183,7 @@ TEST_CASE("the masks of matched queries alone give the losses and gradients of w
   std::vector<double> losses;
   for (const bool whole : {true, false}) {
     if (whole) setenv("REIN_KERNEL", "mask_points:reference", 1);
-    Segmentor model(tiny_mask2former_segmentor(Method::rein));
+    Segmentor model(tiny_mask2former_segmentor("rein"));
     fill_random(model, 1, DType::f64);
     Tensor labels = random_labels({3, 32, 40}, 5, 3);
     std::fill_n(labels.mutable_data<std::int64_t>() + 32 * 40, 32 * 40, ignore_label);  // nothing matched in between
@@ -203,7 +203,7 @@ TEST_CASE("the masks of matched queries alone give the losses and gradients of w
 
 TEST_CASE("Mask2Former trains through images of one class, without any class, and NaN in the image") {
   for (const std::int64_t label : {255, 3}) {
-    Segmentor model(tiny_mask2former_segmentor(Method::rein));
+    Segmentor model(tiny_mask2former_segmentor("rein"));
     fill_random(model, 1, DType::f32);
     const Losses l =
         model.loss(training, random_normal(RandomKey(2), {2, 12, 20, 3}, 0, 1), labels_all({2, 12, 20}, label));
@@ -217,7 +217,7 @@ TEST_CASE("Mask2Former trains through images of one class, without any class, an
       for (const double v : p.value.grad().to_doubles()) CHECK(std::isfinite(v));
     });
   }
-  Segmentor model(tiny_mask2former_segmentor(Method::rein));
+  Segmentor model(tiny_mask2former_segmentor("rein"));
   fill_random(model, 1, DType::f32);
   const Tensor image = Tensor::full({1, 12, 20, 3}, std::numeric_limits<double>::quiet_NaN(), DType::f32);
   const Losses l = model.loss(training, image, labels_all({1, 12, 20}, 3));
@@ -232,7 +232,7 @@ TEST_CASE("recomputing Mask2Former's layers gives the same loss and keeps less; 
   std::vector<std::map<std::string, std::vector<double>>> grads;
   for (const auto& [recompute, threads] : {std::pair{false, 1}, {true, 1}, {false, 3}}) {
     set_thread_count(threads);
-    SegmentorOptions o = tiny_mask2former_segmentor(Method::rein);
+    SegmentorOptions o = tiny_mask2former_segmentor("rein");
     o.recompute = recompute;
     Segmentor model(o);
     fill_random(model, 1, DType::f32);

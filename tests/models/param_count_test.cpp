@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "models/adapters/rein_adapter.h"
 #include "models/segmentor.h"
 #include "tensor/memory.h"
 
@@ -82,13 +83,11 @@ TEST_CASE("the Semantic FPN system trains as many parameters as the reference ex
   SegmentorOptions o;
   o.vit = vit_tiny();
   o.vit.grid_height = o.vit.grid_width = 16;
-  o.method = Method::freeze;
+  o.method = models::method_named("freeze");
   CHECK(Segmentor(o).parameter_count(true) == 4184211);
-  o.method = Method::full;
+  o.method = models::method_named("full");
   CHECK(Segmentor(o).parameter_count(true) == 9719763 + 2 * 192);  // and the final norm, which gets no gradient
-  o.method = Method::rein;
-  o.rein.link_token_to_query = false;
-  o.rein.unlinked_parameters = false;
+  o.method = models::method_named("rein");
   CHECK(Segmentor(o).parameter_count(true) == 4314388);
   SemanticFpnOptions head;
   head.in_channels = 1024;

@@ -85,7 +85,7 @@ int nodes(const Variable& root, const std::string& op) {
 
 TEST_CASE("mixed precision on a device: losses within 2e-2 of f32 over some steps, which fall") {
   if (!built_with_cuda()) return;
-  const SegmentorOptions options = tiny_segmentor(Method::rein);
+  const SegmentorOptions options = tiny_segmentor("rein");
   const auto exact = descent(*built(options, false, device), 6), mixed = descent(*built(options, true, device), 6);
   for (std::size_t i = 0; i < exact.size(); ++i) {
     CAPTURE(i);
@@ -102,7 +102,7 @@ TEST_CASE("mixed precision on a device: the gradients of every family point wher
                                                                                            {"eva02", tiny_eva02()},
                                                                                            {"dinov3", tiny_dinov3()}}) {
     CAPTURE(std::string(name));
-    const SegmentorOptions options = tiny_segmentor_of(vit, Method::rein);
+    const SegmentorOptions options = tiny_segmentor_of(vit, "rein");
     const Step want = run(*built(options, false, Device{})), got = run(*built(options, true, device));
     CHECK(got.loss == doctest::Approx(want.loss).epsilon(2e-2));
     REQUIRE(got.grads.size() == want.grads.size());
@@ -114,11 +114,14 @@ TEST_CASE("mixed precision on a device: the gradients of every family point wher
 
 TEST_CASE("mixed precision on a device: Mask2Former with Rein's queries, and per-layer MLPs, full-rank tokens") {
   if (!built_with_cuda()) return;
-  SegmentorOptions queries = tiny_mask2former_segmentor(Method::rein), own = tiny_segmentor(Method::rein);
-  own.rein.shared_mlps = false;
-  own.rein.rank = 0;
-  own.rein.use_softmax = false;
-  own.rein.scale_is_parameter = false;
+  SegmentorOptions queries = tiny_mask2former_segmentor("rein"), own = tiny_segmentor("rein");
+  ReinOptions rein = tiny_rein();
+  rein.link_token_to_query = false;
+  rein.shared_mlps = false;
+  rein.rank = 0;
+  rein.use_softmax = false;
+  rein.scale_is_parameter = false;
+  own.method = rein_method(rein);
   for (const SegmentorOptions& options : {queries, own}) {
     const Step want = run(*built(options, false, Device{})), got = run(*built(options, true, device));
     CHECK(got.loss == doctest::Approx(want.loss).epsilon(2e-2));
@@ -169,7 +172,7 @@ TEST_CASE("mixed precision on a device: tokens that only fill up Rein's rows tak
 
 TEST_CASE("mixed precision on a device: which products are bf16, and none in f32 mode or on the CPU") {
   if (!built_with_cuda()) return;
-  const SegmentorOptions options = tiny_segmentor(Method::rein);
+  const SegmentorOptions options = tiny_segmentor("rein");
   const auto root = [&](bool bf16, Device on) { return loss_of(*built(options, bf16, on), 0).total; };
   // Rein: three products a layer, and mlp_token2feat. Blocks from the second on have something to send back: four each.
   CHECK(nodes(root(true, device), "linear_bf16") == 4 * 3 + 1 + 3 * 4);
@@ -180,7 +183,7 @@ TEST_CASE("mixed precision on a device: which products are bf16, and none in f32
 
 TEST_CASE("mixed precision on a device: recompute gives the same bits, and inference runs") {
   if (!built_with_cuda()) return;
-  SegmentorOptions options = tiny_segmentor(Method::rein);
+  SegmentorOptions options = tiny_segmentor("rein");
   const auto plain = built(options, true, device);
   options.recompute = true;
   const auto recomputed = built(options, true, device);

@@ -36,7 +36,7 @@ double largest(const Tensor& x) {
 }  // namespace
 
 TEST_CASE("bf16 rounds the linear weights of the frozen backbone, and nothing else") {
-  Segmentor model(tiny_segmentor(Method::rein));
+  Segmentor model(tiny_segmentor("rein"));
   fill_random(model, 1, DType::f32);
   std::int64_t expected = 0;
   model.visit([&](const std::string& path, nn::Param& p) {
@@ -51,14 +51,14 @@ TEST_CASE("bf16 rounds the linear weights of the frozen backbone, and nothing el
     CHECK(p.value.dtype() == (block_linear ? DType::bf16 : DType::f32));
     CHECK((!block_linear || p.frozen));
   });
-  Segmentor full(tiny_segmentor(Method::full));
+  Segmentor full(tiny_segmentor("full"));
   fill_random(full, 1, DType::f32);
   CHECK(nn::round_frozen_products(full) == 0);
 }
 
 TEST_CASE("losses and gradients with bf16 products stay within a few roundings of f32") {
   double exact_loss = 0, loss = 0;
-  Segmentor exact(tiny_segmentor(Method::rein)), rounded(tiny_segmentor(Method::rein));
+  Segmentor exact(tiny_segmentor("rein")), rounded(tiny_segmentor("rein"));
   fill_random(exact, 1, DType::f32);
   fill_random(rounded, 1, DType::f32);
   nn::round_frozen_products(rounded);
@@ -82,14 +82,14 @@ TEST_CASE("losses and gradients with bf16 products stay within a few roundings o
 }
 
 TEST_CASE("bf16 is refused for a trained backbone") {
-  Segmentor full(tiny_segmentor(Method::full));
+  Segmentor full(tiny_segmentor("full"));
   CHECK_THROWS_WITH_AS(full.use_bf16(), doctest::Contains("[segmentor] bf16 is for a frozen backbone"),
                        std::invalid_argument);
 }
 
 TEST_CASE("mixed precision changes nothing on the CPU but the frozen products") {
   double loss = 0, same = 0;
-  Segmentor mixed(tiny_mask2former_segmentor(Method::rein)), rounded(tiny_mask2former_segmentor(Method::rein));
+  Segmentor mixed(tiny_mask2former_segmentor("rein")), rounded(tiny_mask2former_segmentor("rein"));
   fill_random(mixed, 1, DType::f32);
   fill_random(rounded, 1, DType::f32);
   mixed.use_bf16();

@@ -75,7 +75,7 @@ TEST_CASE("labels are the argmax after the resize to the original size; the firs
 }
 
 TEST_CASE("a model predicts photos of any size") {
-  Segmentor model(tiny_segmentor(Method::rein));
+  Segmentor model(tiny_segmentor("rein"));
   fill_random(model, 1, DType::f32);
   const Tensor image = random_normal(RandomKey(1), {1, 13, 22, 3}, 0, 1);
   CHECK(predict(model, image, {8, 12, 6, 8}, 26, 44).shape() == Shape{26, 44});
@@ -89,7 +89,7 @@ TEST_CASE("a model predicts photos of any size") {
 }
 
 TEST_CASE("Mask2Former scores images smaller than two patches, and of odd sizes, as the padded image") {
-  Segmentor model(tiny_mask2former_segmentor(Method::rein));  // patches of 4
+  Segmentor model(tiny_mask2former_segmentor("rein"));  // patches of 4
   fill_random(model, 1, DType::f64);
   const Tensor large = random_normal(RandomKey(1), {2, 8, 12, 3}, 0, 1, DType::f64);
   for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 5}, {7, 2}, {5, 12}, {8, 9}}) {
@@ -118,8 +118,7 @@ TEST_CASE("Mask2Former scores images smaller than two patches, and of odd sizes,
 TEST_CASE("Rein's image-independent part is made once for all windows, and anew after any change of a parameter") {
   for (const bool mask2former : {false, true}) {
     CAPTURE(mask2former);
-    const SegmentorOptions options =
-        mask2former ? tiny_mask2former_segmentor(Method::rein) : tiny_segmentor(Method::rein);
+    const SegmentorOptions options = mask2former ? tiny_mask2former_segmentor("rein") : tiny_segmentor("rein");
     Segmentor model(options);
     fill_random(model, 1, DType::f64);
     const Tensor image = random_normal(RandomKey(1), {1, 12, 16, 3}, 0, 1, DType::f64);

@@ -126,6 +126,7 @@ class ThreeMethods final : public Adapter {
     child("up", up_);
     child("side", side_);
   }
+  std::string tree_name() const override { return "test"; }
   std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext&) const override {
     return std::make_shared<Pass>(*this);
   }
@@ -162,6 +163,7 @@ TEST_CASE("in a frozen ViT the blocks are in eval mode, the adapter is not") {
   class Listener final : public Adapter {
    public:
     explicit Listener(std::vector<bool>& heard) : heard_(heard) {}
+    std::string tree_name() const override { return "test"; }
     std::shared_ptr<const AdapterPass> begin(const nn::ForwardContext& context) const override {
       heard_.push_back(context.training);
       return std::make_shared<AdapterPass>();

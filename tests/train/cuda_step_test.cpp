@@ -90,8 +90,8 @@ class Stepper {
 };
 
 models::SegmentorOptions options_of(models::HeadKind head) {
-  return head == models::HeadKind::mask2former ? testing::tiny_mask2former_segmentor(models::Method::rein)
-                                               : testing::tiny_segmentor(models::Method::rein);
+  return head == models::HeadKind::mask2former ? testing::tiny_mask2former_segmentor("rein")
+                                               : testing::tiny_segmentor("rein");
 }
 
 struct Reports final : Observer {

@@ -133,7 +133,7 @@ TEST_CASE("schedule: poly with its end, warm-up") {
 TEST_CASE("decay rules of a segmentor") {
   models::SegmentorOptions options;
   options.vit = models::vit_tiny();
-  options.method = models::Method::rein;
+  options.method = models::method_named("rein");
   models::Segmentor model(options);
   nn::initialise(model, RandomKey(0), DType::f32);
   AdamW optimizer;
@@ -157,7 +157,7 @@ TEST_CASE("decay rules of a segmentor") {
 TEST_CASE("under full the backbone has its own rate") {
   models::SegmentorOptions options;
   options.vit = models::vit_tiny();
-  options.method = models::Method::full;
+  options.method = models::method_named("full");
   models::Segmentor model(options);
   nn::initialise(model, RandomKey(0), DType::f32);
   AdamW optimizer;

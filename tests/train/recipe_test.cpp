@@ -228,10 +228,10 @@ TEST_CASE("the GTAV recipes have the published numbers") {
     const Config c = recipe(r.name);
     CHECK(c.data.root == "gtav");
     CHECK(c.model.head == "mask2former");
-    CHECK(c.rein.link_queries);
-    CHECK(c.rein.token_length == 100);
-    CHECK(c.rein.rank == 16);
-    CHECK(c.rein.scale == 0.001);
+    CHECK(c.methods.at("rein").flag("link_queries"));
+    CHECK(c.methods.at("rein").integer("token_length") == 100);
+    CHECK(c.methods.at("rein").integer("rank") == 16);
+    CHECK(c.methods.at("rein").number("scale") == 0.001);
     CHECK(c.data.short_edges ==
           std::vector<std::int64_t>{256, 307, 358, 409, 460, 512, 563, 614, 665, 716, 768, 819, 870, 921, 972, 1024});
     CHECK(c.data.max_long_edge == 2048);

@@ -32,9 +32,11 @@ models::SegmentorOptions segmentor_options(const BenchStepOptions& options) {
   segmentor.vit.layer_scale = options.layer_scale;
   segmentor.vit.grid_height = options.height / segmentor.vit.patch;
   segmentor.vit.grid_width = options.width / segmentor.vit.patch;
-  segmentor.method = models::method_of(options.method);
   segmentor.head_kind = models::head_kind_of(options.head);
-  segmentor.rein.link_token_to_query = segmentor.head_kind == models::HeadKind::mask2former;
+  const models::MethodEntry& method = models::method_entry(options.method);
+  models::Settings settings(method.settings);
+  if (method.name == "rein") settings.value("link_queries") = segmentor.head_kind == models::HeadKind::mask2former;
+  segmentor.method = method.make(settings);
   segmentor.recompute = options.recompute;
   return segmentor;
 }

@@ -31,9 +31,8 @@ std::string subject_text(const Options& options, const models::SegmentorOptions&
 int run(const Options& options, const Globals& globals) {
   models::SegmentorOptions segmentor_options;
   segmentor_options.vit = models::vit_tiny();
-  segmentor_options.method = models::method_of(options.method);
+  segmentor_options.method = models::method_named(options.method);
   segmentor_options.recompute = options.recompute;
-  segmentor_options.rein.link_token_to_query = false;
   models::Segmentor segmentor(segmentor_options);
   segmentor.name_tree();
   nn::initialise(segmentor, RandomKey(1), DType::f32);

@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "models/adapters/method.h"
 
 namespace rein::train {
 
@@ -29,15 +32,6 @@ struct ModelConfig {
   std::string precision = "f32";
   std::vector<double> mean;
   std::vector<double> std;
-};
-
-struct ReinConfig {
-  std::int64_t token_length = 100;
-  std::int64_t rank = 16;
-  bool link_queries = false;
-  bool shared_mlps = true;
-  bool softmax = true;
-  double scale = 0.001;
 };
 
 struct DataConfig {
@@ -120,11 +114,14 @@ struct PretrainConfig {
 // pretrain.*, without what needs labels.
 enum class Purpose { train, pretrain };
 
+// Every method's settings, as declared in models/adapters.
+std::map<std::string, models::Settings> default_settings();
+
 struct Config {
   Purpose purpose = Purpose::train;
   PretrainConfig pretrain{};
   ModelConfig model;
-  ReinConfig rein;
+  std::map<std::string, models::Settings> methods = default_settings();  // by method; those without settings left out
   DataConfig data;
   TrainConfig train;
   EvalConfig eval;

@@ -51,10 +51,10 @@ class Checker {
 void check_model(const Config& c, const Checker& k) {
   k.need(!c.model.backbone.empty(), "model.backbone", "a safetensors file", "nothing");
   k.one_of({"file", "random"}, "model.weights", c.model.weights);
-  k.one_of({"freeze", "rein", "full"}, "model.method", c.model.method);
+  k.one_of(models::method_names(), "model.method", c.model.method);
   k.one_of({"semantic_fpn", "mask2former"}, "model.head", c.model.head);
   k.one_of({"f32", "bf16"}, "model.precision", c.model.precision);
-  k.need(c.model.precision == "f32" || c.model.method != "full", "model.precision",
+  k.need(c.model.precision == "f32" || !models::method_named(c.model.method).trains_backbone, "model.precision",
          "f32 when the method is full: only frozen weights are rounded", c.model.precision);
   k.within(0, max_channels, "model.heads", c.model.heads);
   k.within(0, max_side, "model.patch", c.model.patch);
@@ -74,9 +74,14 @@ void check_model(const Config& c, const Checker& k) {
   k.need(c.model.std.empty() || c.model.std.size() == 3, "model.std", "empty or three numbers", c.model.std.size());
   for (const double m : c.model.mean) k.finite("model.mean", m);
   for (const double s : c.model.std) k.above_zero("model.std", s);
-  k.within(1, max_channels, "model.rein.token_length", c.rein.token_length);
-  k.within(0, max_channels, "model.rein.rank", c.rein.rank);
-  k.finite("model.rein.scale", c.rein.scale);
+  for (const models::MethodEntry& entry : models::methods()) {
+    for (const models::Setting& setting : entry.settings) {
+      const std::string key = "model." + entry.name + "." + setting.key;
+      const models::SettingValue& value = c.methods.at(entry.name).value(setting.key);
+      if (const auto* whole = std::get_if<std::int64_t>(&value)) k.within(setting.least, setting.most, key, *whole);
+      if (const auto* number = std::get_if<double>(&value)) k.finite(key, *number);
+    }
+  }
 }
 
 void check_data(const Config& c, const Checker& k) {

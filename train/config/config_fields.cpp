@@ -1,4 +1,7 @@
 // The list of all keys. Rules that concern one field alone stand in config.cpp, check().
+#include <algorithm>
+#include <variant>
+
 #include "train/config/config.h"
 
 namespace rein::train {
@@ -9,6 +12,29 @@ namespace {
 bool needs_labels(const std::string& key) {
   return key == "data.cat_max_ratio" || key == "train.backbone_lr" || key == "train.eval_every" ||
          key == "train.recompute" || key == "train.cuda_graph";
+}
+
+const char* method_text() {
+  static const std::string text = [] {
+    std::string list = "what is trained: ";
+    for (const models::MethodEntry& entry : models::methods())
+      list += (&entry == &models::methods().front() ? "" : ", ") + entry.name + " (" + entry.text + ")";
+    return list;
+  }();
+  return text.c_str();
+}
+
+// model.METHOD.KEY for all settings that methods declare.
+std::vector<Field> method_fields(Config& c) {
+  std::vector<Field> list;
+  for (const models::MethodEntry& entry : models::methods())
+    for (const models::Setting& setting : entry.settings)
+      std::visit(
+          [&](auto& value) {
+            list.push_back({"model." + entry.name + "." + setting.key, &value, setting.text});
+          },
+          c.methods.at(entry.name).value(setting.key));
+  return list;
 }
 
 std::vector<Field> all_fields(Config& c) {
@@ -40,8 +66,7 @@ std::vector<Field> all_fields(Config& c) {
        free},
       {"model.weights", &c.model.weights,
        "file, or random: the file gives the architecture alone, and train.seed the values (smoke tests, baselines)"},
-      {"model.method", &c.model.method,
-       "what is trained: freeze (head only), rein (head and adapter), full (everything)"},
+      {"model.method", &c.model.method, method_text()},
       {"model.head", &c.model.head,
        "semantic_fpn, or mask2former (with method rein and rein.link_queries, Rein's tokens make its queries)"},
       {"model.family", &c.model.family,
@@ -65,12 +90,6 @@ std::vector<Field> all_fields(Config& c) {
       {"model.dropout", &c.model.dropout, "probability of dropping a channel before the classifier"},
       {"model.mean", &c.model.mean, "mean of R, G, B in 0..255; []: what the backbone's family was trained with"},
       {"model.std", &c.model.std, "deviation of R, G, B in 0..255; []: likewise"},
-      {"model.rein.token_length", &c.rein.token_length, "learned tokens per block"},
-      {"model.rein.rank", &c.rein.rank, "rank of the tokens; 0: full-rank tokens"},
-      {"model.rein.link_queries", &c.rein.link_queries, "make queries for a head that uses them"},
-      {"model.rein.shared_mlps", &c.rein.shared_mlps, "one pair of MLPs for all blocks"},
-      {"model.rein.softmax", &c.rein.softmax, "softmax over the tokens"},
-      {"model.rein.scale", &c.rein.scale, "initial value of the adapter's scale"},
       {"data.dataset", &c.data.dataset, "description of the training set (TOML), relative to this file", free},
       {"data.root", &c.data.root, "folder of the training set, below the data folder; empty: it is rendered", free},
       {"data.split", &c.data.split, "split of the training set"},
@@ -124,8 +143,18 @@ std::vector<Field> all_fields(Config& c) {
 
 }  // namespace
 
+std::map<std::string, models::Settings> default_settings() {
+  std::map<std::string, models::Settings> settings;
+  for (const models::MethodEntry& entry : models::methods())
+    if (!entry.settings.empty()) settings.emplace(entry.name, entry.settings);
+  return settings;
+}
+
 std::vector<Field> fields(Config& c) {
   std::vector<Field> all = all_fields(c);
+  const auto data = std::ranges::find_if(all, [](const Field& f) { return f.key.starts_with("data."); });
+  const std::vector<Field> of_methods = method_fields(c);
+  all.insert(data, of_methods.begin(), of_methods.end());
   const bool pretraining = c.purpose == Purpose::pretrain;
   std::erase_if(all, [&](const Field& f) {
     const bool own = f.key.starts_with("pretrain.");

@@ -103,7 +103,7 @@ void bind_official(models::Segmentor& model, const nn::TensorSource& source, con
   const nn::BindReport report = nn::bind(
       model, source, DType::f32, [&](const std::string& name) { return trained.contains(name); },
       [&](const std::string& name) {  // official files may hold a query link that is not used
-        return !config.rein.link_queries &&
+        return !config.methods.at("rein").flag("link_queries") &&
                (name.starts_with("backbone.reins.transform") || name.starts_with("backbone.reins.merge"));
       });
   if (report.ok()) return;
@@ -145,7 +145,8 @@ Converted import_checkpoint(const fs::path& official, const fs::path& folder, co
   const BuiltModel built = build_model(config, classes.count());
   // Named, because training leaves no mark of MAE in the positions.
   const std::string layout = official_layout(built.family, built.model->backbone().vit().options().mlp_norm);
-  const OfficialSource source(file, config.model.method == "full", {built.family, config.model.heads, layout});
+  const OfficialSource source(file, models::method_named(config.model.method).trains_backbone,
+                              {built.family, config.model.heads, layout});
   bind_official(*built.model, source, config);
   const fs::path whole = fs::absolute(folder).lexically_normal();
   write_checkpoint(whole.filename().empty() ? whole.parent_path() : whole, info_of(config, built, classes), config,

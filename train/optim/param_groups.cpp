@@ -19,7 +19,7 @@ bool is_decayed(std::string_view path, const nn::Param& param) {
 void add_trained(AdamW& optimizer, nn::Module& root, const GroupRules& rules) {
   root.visit([&](const std::string& path, nn::Param& param) {
     if (param.frozen || !param.value) return;
-    const bool backbone = path.starts_with("backbone.") && !path.starts_with("backbone.reins.");
+    const bool backbone = path.starts_with("backbone.") && (rules.adapter.empty() || !path.starts_with(rules.adapter));
     optimizer.add(path, param.value, backbone ? rules.backbone_lr_multiplier : 1,
                   is_decayed(path, param) ? rules.weight_decay : 0);
   });

@@ -14,7 +14,8 @@ bool is_decayed(std::string_view path, const nn::Param& param);
 
 struct GroupRules {
   double weight_decay = 0.05;
-  double backbone_lr_multiplier = 1;  // for names that start with `backbone.` and are no adapter's (`backbone.reins.`)
+  double backbone_lr_multiplier = 1;  // for names that start with `backbone.` and not with `adapter`
+  std::string adapter{};              // what an adapter's names begin with ("backbone.reins."); empty: there is none
 };
 
 // Adds every bound parameter that is not frozen, in declaration order.

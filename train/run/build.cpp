@@ -36,15 +36,10 @@ models::SegmentorOptions segmentor_options(const Config& config, const models::V
   models::SegmentorOptions options;
   options.vit = vit;
   options.out_indices = out_indices(config.model, vit);
-  options.method = models::method_of(config.model.method);
+  const models::MethodEntry& method = models::method_entry(config.model.method);
+  const auto settings = config.methods.find(method.name);
+  options.method = method.make(settings == config.methods.end() ? models::Settings({}) : settings->second);
   options.recompute = config.train.recompute;
-  options.rein.token_length = config.rein.token_length;
-  options.rein.rank = config.rein.rank;
-  options.rein.link_token_to_query = config.rein.link_queries;
-  options.rein.unlinked_parameters = false;
-  options.rein.shared_mlps = config.rein.shared_mlps;
-  options.rein.use_softmax = config.rein.softmax;
-  options.rein.scale_init = config.rein.scale;
   options.head_kind = models::head_kind_of(config.model.head);
   options.mask2former.classes = classes;
   options.head.fpn_channels = config.model.fpn_channels;
@@ -123,12 +118,18 @@ data::TrainTransforms train_transforms(const Config& config, const data::Normali
   return t;
 }
 
-TrainedCounts trained_counts(nn::Module& model) {
+std::string adapter_prefix(const models::Segmentor& model) {
+  const models::Adapter* adapter = model.backbone().adapter();
+  return adapter == nullptr ? "" : adapter->path() + ".";
+}
+
+TrainedCounts trained_counts(models::Segmentor& model) {
   TrainedCounts counts;
+  const std::string adapter = adapter_prefix(model);
   model.visit([&](const std::string& path, nn::Param& p) {
     if (p.frozen) return;
     counts.all += p.shape.count();
-    if (path.starts_with("backbone.reins."))
+    if (!adapter.empty() && path.starts_with(adapter))
       counts.adapter += p.shape.count();
     else if (path.starts_with("backbone."))
       counts.vit += p.shape.count();

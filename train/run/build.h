@@ -45,6 +45,8 @@ data::TrainTransforms train_transforms(const Config& config, const data::Normali
 struct TrainedCounts {
   std::int64_t all = 0, vit = 0, adapter = 0;
 };
-TrainedCounts trained_counts(nn::Module& model);
+TrainedCounts trained_counts(models::Segmentor& model);
+// What the paths of the adapter's parameters begin with: "backbone.reins."; empty without an adapter.
+std::string adapter_prefix(const models::Segmentor& model);
 
 }  // namespace rein::train

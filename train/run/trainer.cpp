@@ -89,7 +89,8 @@ class Run {
     graph_.emplace(device);
     add_trained(optimizer_, *built_.model,
                 {.weight_decay = config_.train.weight_decay,
-                 .backbone_lr_multiplier = config_.train.backbone_lr / config_.train.lr});
+                 .backbone_lr_multiplier = config_.train.backbone_lr / config_.train.lr,
+                 .adapter = adapter_prefix(*built_.model)});
     if (found) {
       load_optimizer(found->folder, *built_.model, optimizer_);
       step_ = found->info.step;

@@ -92,13 +92,13 @@ models::SegmentorOptions segmentor_options(const GoldenConfig& config) {
   models::SegmentorOptions o;
   o.vit = vit_options(backbone);
   o.out_indices = to_ints(backbone.integers("out_indices"));
-  o.method = models::Method::rein;
-  o.rein = rein_options(config.object("rein"));
+  const models::ReinOptions rein = rein_options(config.object("rein"));
+  o.method = models::rein_method(rein);
   if (!fpn) {
     o.head_kind = models::HeadKind::mask2former;
     o.mask2former = mask2former_options(head);
     o.mask2former.factors = backbone.numbers("output_scales");
-    if (o.mask2former.rein_queries != o.rein.link_token_to_query) throw NotBuilt("Rein with queries for nobody");
+    if (o.mask2former.rein_queries != rein.link_token_to_query) throw NotBuilt("Rein with queries for nobody");
     return o;
   }
   const GoldenConfig neck = config.object("neck");

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "models/adapters/rein_adapter.h"
 #include "models/segmentor.h"
 #include "train/verify/verify.h"
 
