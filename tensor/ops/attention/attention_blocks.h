@@ -7,6 +7,7 @@
 #include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_layout.h"
 #include "tensor/parallel.h"
+#include "tensor/tensor.h"
 
 namespace rein::ops::cpu {
 
