@@ -41,7 +41,7 @@ fs::path find_checkpoint(const fs::path& path) {
 }
 
 void set_precision(Config& config, const std::string& precision) {
-  require(precision == "f32" || config.model.method != "full", "precision",
+  require(precision == "f32" || !models::method_named(config.model.method).trains_backbone, "precision",
           "bf16 rounds frozen weights, and this checkpoint has a trained backbone");
   config.model.precision = precision;
 }
