@@ -112,7 +112,7 @@ TEST_CASE("start values depend on the seed and the path, not on what else is the
 }
 
 TEST_CASE("a module that nobody filled names the parameter that is used") {
-  Segmentor model(tiny_segmentor(Method::rein));
+  Segmentor model(tiny_segmentor("rein"));
   model.name_tree();
   model.visit([](const std::string& path, nn::Param& p) {
     CHECK_FALSE(static_cast<bool>(p.value));

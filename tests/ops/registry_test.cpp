@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "autograd/cases/case.h"
-#include "autograd/ops/norm/softmax.h"
+#include "autograd/ops/norm/norm.h"
 
 namespace {
 
