@@ -59,6 +59,7 @@ TEST_CASE("Mask2Former has the published number of parameters, plain and with Re
   CHECK(PixelDecoder(pixel).parameter_count() == 6101440);
 
   SegmentorOptions s;
+  s.method = rein_method({});
   s.head_kind = HeadKind::mask2former;
   const auto trained = [&](VitOptions vit) {
     s.vit = dinov2(vit, 16, 32);

@@ -37,8 +37,8 @@ std::vector<std::string> faults(const fs::path& folder, const Readme& readme) {
     const fs::path file = entry.path();
     const std::string stem = file.stem().string();
     // An op is a contract with a door of the same name; what only serves another op (resize_taps) is named, too.
-    if (file.extension() == ".h" && fs::exists(folder / (stem + ".cpp"))) ops.insert(stem);
     const bool kernels = stem.ends_with("_cpu") || stem.ends_with("_cuda");
+    if (!kernels && file.extension() == ".h" && fs::exists(folder / (stem + ".cpp"))) ops.insert(stem);
     if (kernels && file.extension() != ".h" && !readme.names.contains(file.filename().string()))
       found.push_back("does not name the kernels " + file.filename().string());
   }
