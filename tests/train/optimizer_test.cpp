@@ -137,7 +137,7 @@ TEST_CASE("decay rules of a segmentor") {
   models::Segmentor model(options);
   nn::initialise(model, RandomKey(0), DType::f32);
   AdamW optimizer;
-  add_trained(optimizer, model, {.weight_decay = 0.05, .backbone_lr_multiplier = 0.1});
+  add_trained(optimizer, model, {.weight_decay = 0.05, .backbone_lr_multiplier = 0.1, .adapter = "backbone.reins."});
   const auto decay = [&](const std::string& name) {
     for (const AdamW::Slot& slot : optimizer.slots())
       if (slot.name == name) return slot.weight_decay;
