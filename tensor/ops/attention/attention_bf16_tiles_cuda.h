@@ -87,7 +87,7 @@ AttentionLaunch attention_launch(const AttentionBf16& args, std::int64_t own_row
 // Starts to copy rows [first, first + 64) to a tile; zeros outside. For wait_for_copies and a barrier. Eight threads
 // share a row, 16 bytes each.
 template <int blocks>
-__device__ void fetch_tile(const HeadRows& from, int first, bf16_t* tile) {
+static __device__ void fetch_tile(const HeadRows& from, int first, bf16_t* tile) {
   if (from.packed) {
     constexpr int rows_at_once = bf16_threads / 8;
     const int row = static_cast<int>(threadIdx.x) / 8, col = static_cast<int>(threadIdx.x) % 8 * 8;
@@ -113,15 +113,15 @@ __device__ void fetch_tile(const HeadRows& from, int first, bf16_t* tile) {
 
 // 16 rows of a tile from `row` on.
 template <int blocks>
-__device__ void load_fragments(SharedPlace<bf16_t> tile, int row, Fragments<blocks>& to) {
+static __device__ void load_fragments(SharedPlace<bf16_t> tile, int row, Fragments<blocks>& to) {
 #pragma unroll
   for (int c = 0; c < blocks / 2; ++c) load_a(tile, tile_pitch<blocks>, row, 16 * c, to[c]);
 }
 
 // sums[s] += own[s] times the transpose of a tile.
 template <int blocks, int strips>
-__device__ void add_products(const Fragments<blocks> (&own)[strips], SharedPlace<bf16_t> tile,
-                             Strip16<columns> (&sums)[strips]) {
+static __device__ void add_products(const Fragments<blocks> (&own)[strips], SharedPlace<bf16_t> tile,
+                                    Strip16<columns> (&sums)[strips]) {
 #pragma unroll
   for (int c = 0; c < blocks / 2; ++c) {
 #pragma unroll
@@ -139,8 +139,8 @@ __device__ void add_products(const Fragments<blocks> (&own)[strips], SharedPlace
 
 // sums[s] += weights[s], rounded to bf16, times a tile.
 template <int blocks, int strips>
-__device__ void add_weighted(const Strip16<columns> (&weights)[strips], SharedPlace<bf16_t> tile,
-                             Strip16<blocks> (&sums)[strips]) {
+static __device__ void add_weighted(const Strip16<columns> (&weights)[strips], SharedPlace<bf16_t> tile,
+                                    Strip16<blocks> (&sums)[strips]) {
 #pragma unroll
   for (int j = 0; j < columns; j += 2) {
     Word a[strips][4];
@@ -166,8 +166,8 @@ __device__ void add_weighted(const Strip16<columns> (&weights)[strips], SharedPl
 
 // Rows row0 (this lane's first) and row0 + 8 of a head = factor of the row times sums.
 template <int blocks>
-__device__ void store_rows(const Strip16<blocks>& sums, const float (&factor)[2], bf16_t* to, std::int64_t pitch,
-                           int row0, std::int64_t rows, std::int64_t cols, bool packed) {
+static __device__ void store_rows(const Strip16<blocks>& sums, const float (&factor)[2], bf16_t* to, std::int64_t pitch,
+                                  int row0, std::int64_t rows, std::int64_t cols, bool packed) {
   const int lane = threadIdx.x % warp_size;
 #pragma unroll
   for (int r = 0; r < 2; ++r) {

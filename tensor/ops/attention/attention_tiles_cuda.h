@@ -58,8 +58,8 @@ struct Strip {
 };
 
 template <class T>
-__device__ Strip<T> strip_of(const AttentionRows<const T>& rows, std::int64_t n, std::int64_t h, std::int64_t count,
-                             std::int64_t cols, bool packed) {
+static __device__ Strip<T> strip_of(const AttentionRows<const T>& rows, std::int64_t n, std::int64_t h,
+                                    std::int64_t count, std::int64_t cols, bool packed) {
   return {rows.data + n * rows.batch_pitch + h * cols, rows.row_pitch, count, static_cast<int>(cols), packed};
 }
 
@@ -73,7 +73,7 @@ bool packs(const AttentionRows<const T>& rows, std::int64_t cols) {
 // Starts to copy rows [first, first + side) and columns [c0, c0 + chunk_width) -> tile; zeros outside, and up to whole
 // packs. For wait_for_tiles.
 template <class T>
-__device__ void load_tile(const Strip<T>& from, std::int64_t first, int c0, T* tile) {
+static __device__ void load_tile(const Strip<T>& from, std::int64_t first, int c0, T* tile) {
   constexpr int V = lanes_of<T>;
   const int pitch = tile_pitch<T>(from.cols), width = from.width(c0), ty = static_cast<int>(threadIdx.x) / 16;
   for (int c = static_cast<int>(threadIdx.x) % 16 * V; c < width; c += 16 * V) {
@@ -98,7 +98,7 @@ __device__ inline void wait_for_tiles() {
 
 // sums[i][j] += left row ty * each + i times right row tx + 16 j, over `width` columns.
 template <class T>
-__device__ void add_products(const T* left, const T* right, int pitch, int width, T (&sums)[each<T>][each<T>]) {
+static __device__ void add_products(const T* left, const T* right, int pitch, int width, T (&sums)[each<T>][each<T>]) {
   constexpr int V = lanes_of<T>;
   const T* a = left + threadIdx.x / 16 * each<T> * pitch;
   const T* b = right + threadIdx.x % 16 * pitch;
@@ -118,7 +118,8 @@ using Accumulator = T[each<T>][owned / pack_of<T, owned>][pack_of<T, owned>];
 
 // sums += weights (side, side) times right (side, width).
 template <class T, int owned>
-__device__ void add_weighted(const T* weights, const T* right, int pitch, int width, Accumulator<T, owned>& sums) {
+static __device__ void add_weighted(const T* weights, const T* right, int pitch, int width,
+                                    Accumulator<T, owned>& sums) {
   constexpr int V = lanes_of<T>, P = pack_of<T, owned>, weights_pitch = tile_pitch<T>(side<T>);
   const T* w = weights + threadIdx.x / 16 * each<T> * weights_pitch;
   for (int k = 0; k < side<T>; k += V) {
@@ -138,7 +139,7 @@ __device__ void add_weighted(const T* weights, const T* right, int pitch, int wi
 
 // values[i][j], owned as the results of add_products -> tile (side, side).
 template <class T>
-__device__ void store_square(const T (&values)[each<T>][each<T>], T* tile) {
+static __device__ void store_square(const T (&values)[each<T>][each<T>], T* tile) {
   constexpr int pitch = tile_pitch<T>(side<T>);
   T* to = tile + threadIdx.x / 16 * each<T> * pitch + threadIdx.x % 16;
   for (int i = 0; i < each<T>; ++i)
@@ -147,8 +148,8 @@ __device__ void store_square(const T (&values)[each<T>][each<T>], T* tile) {
 
 // Rows [first, …) and columns [c0, …) of one head of `to` = factor[i] * sums.
 template <class T, int owned>
-__device__ void store_rows(const Accumulator<T, owned>& sums, const T (&factor)[each<T>], T* to, std::int64_t pitch,
-                           std::int64_t first, std::int64_t rows, int c0, int cols) {
+static __device__ void store_rows(const Accumulator<T, owned>& sums, const T (&factor)[each<T>], T* to,
+                                  std::int64_t pitch, std::int64_t first, std::int64_t rows, int c0, int cols) {
   constexpr int P = pack_of<T, owned>;
   for (int i = 0; i < each<T>; ++i) {
     const std::int64_t row = first + threadIdx.x / 16 * each<T> + i;

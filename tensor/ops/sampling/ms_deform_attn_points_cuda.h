@@ -6,7 +6,7 @@
 
 namespace rein::ops::cuda {
 
-inline constexpr int most_levels = 32;
+constexpr int most_levels = 32;
 
 // A kernel argument.
 struct DeformLevels {
