@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "tensor/error.h"
+#include "tensor/thread_limit.h"
 
 namespace rein {
 namespace {
@@ -27,16 +28,25 @@ std::atomic<int>& threads() {
 }
 
 thread_local bool serial = false;
+thread_local int limit = 0;  // of this thread's loops; 0: none
 
 }  // namespace
 
 int thread_count() {
-  return threads().load();
+  return limit > 0 ? limit : threads().load();
 }
 
 void set_thread_count(int count) {
   require(count >= 1, "threads", "needs at least 1, got ", count);
   threads().store(count);
+}
+
+ThreadLimit::ThreadLimit(int count) : before_(limit) {
+  require(count >= 0, "threads", "needs at least 0, got ", count);
+  if (count > 0) limit = count;
+}
+ThreadLimit::~ThreadLimit() {
+  limit = before_;
 }
 
 SerialRegion::SerialRegion() : before_(serial) {

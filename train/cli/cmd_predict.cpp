@@ -25,13 +25,7 @@ int run(const Arguments& a, const Globals& globals) {
   const Device device = parse_device(a.device);
   const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
   loaded.built.model->move_to(device);
-  const EvalConfig& eval = loaded.config.eval;
-  options.sliding = {a.window >= 0 ? a.window : eval.window, a.window >= 0 ? default_stride(a.window) : eval.stride,
-                     eval.batch};
-  if (a.stride >= 0) options.sliding.stride = a.stride;
-  if (options.sliding.window > 0 && (options.sliding.stride < 1 || options.sliding.stride > options.sliding.window))
-    fail("predict", "--stride must be within 1 and the window (", options.sliding.window, "), got ",
-         options.sliding.stride);
+  options.sliding = sliding_of(loaded.config.eval, a.window, a.stride);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   const auto all = static_cast<std::int64_t>(photos.size());
   predict_photos(loaded, photos, a.out, options, [&](std::int64_t done) { progress.show("predict", done, all, ""); });

@@ -48,8 +48,16 @@ double mean_miou(const std::vector<TargetScore>& scores) {
   return sum / count;
 }
 
-data::LabelMap predict_photo(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
-                             const data::EvalResize& resize, const Sliding& sliding) {
+Sliding sliding_of(const EvalConfig& eval, std::int64_t window, std::int64_t stride) {
+  Sliding sliding{window >= 0 ? window : eval.window, window >= 0 ? default_stride(window) : eval.stride, eval.batch};
+  if (stride >= 0) sliding.stride = stride;
+  require(sliding.window == 0 || (sliding.stride >= 1 && sliding.stride <= sliding.window), "predict",
+          "the stride must be within 1 and the window (", sliding.window, "), got ", sliding.stride);
+  return sliding;
+}
+
+Tensor photo_scores(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
+                    const data::EvalResize& resize, const Sliding& sliding) {
   const data::Image resized = data::resize_for_evaluation(photo, resize);
   const Tensor pixels = data::normalise_and_pad(resized, norm, {resized.height, resized.width});
   const models::SlideOptions options{.crop_height = sliding.window,
@@ -57,8 +65,13 @@ data::LabelMap predict_photo(const models::Segmentor& model, const data::Normali
                                      .stride_height = sliding.stride,
                                      .stride_width = sliding.stride,
                                      .batch = sliding.batch};
-  const Tensor scores = models::slide_scores([&](const Tensor& windows) { return model.scores(windows); },
-                                             pixels.view(Shape{1, resized.height, resized.width, 3}), options);
+  return models::slide_scores([&](const Tensor& windows) { return model.scores(windows); },
+                              pixels.view(Shape{1, resized.height, resized.width, 3}), options);
+}
+
+data::LabelMap predict_photo(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
+                             const data::EvalResize& resize, const Sliding& sliding) {
+  const Tensor scores = photo_scores(model, norm, photo, resize, sliding);
   const Tensor ids = models::predict_labels(scores, photo.height, photo.width).to(Device{});
   data::LabelMap map(photo.height, photo.width);
   const std::int64_t* from = ids.data<std::int64_t>();

@@ -53,6 +53,14 @@ std::string protocol_text(const TargetScore& score);
 // The mean of the mIoU of the sets that are part of it (of all when none is); NaN when one of them is.
 double mean_miou(const std::vector<TargetScore>& scores);
 
+// The run's windows with another window or stride in pixels; -1: the run's, and two thirds of another window.
+// std::invalid_argument when the stride is larger than the window.
+Sliding sliding_of(const EvalConfig& eval, std::int64_t window, std::int64_t stride);
+
+// Class scores (1, h, w, K) of the resized photo, where the model is.
+Tensor photo_scores(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
+                    const data::EvalResize& resize, const Sliding& sliding);
+
 // Class ids (H, W) of a photo of any size, at its own size. Library function behind `predict` and evaluation.
 data::LabelMap predict_photo(const models::Segmentor& model, const data::Normalisation& norm, const data::Image& photo,
                              const data::EvalResize& resize, const Sliding& sliding);
