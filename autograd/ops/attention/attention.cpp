@@ -11,6 +11,7 @@ namespace {
 //   grad_V = P^T G
 //   dP = G V^T;  dS = P * (dP - D),  D_i = sum_j P_ij dP_ij = G_i . O_i  (so D needs no matrix)
 //   grad_Q = scale dS K,  grad_K = scale dS^T Q
+// (FlashAttention: Dao et al. 2022, arXiv:2205.14135, appendix B.2.)
 // With relative positions S_ij also has q_i . (H_a + W_b), a and b the rows of both tables for i and j:
 //   grad_Q_i += sum_j dS_ij (H_a + W_b),  grad_H_a = sum of dS_ij q_i over all (i, j) with row a; likewise W
 struct AttentionSaved {

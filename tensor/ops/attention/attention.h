@@ -1,12 +1,13 @@
 // Scaled dot-product attention, one door for all users: out = softmax(scale * q k^T, blocked keys at -inf) v per head.
 // Equal PyTorch call: torch.nn.functional.scaled_dot_product_attention per head, attn_mask = ~blocked.
 // The Lq x Lk matrix is never formed: blocks of queries meet the keys in scratch memory of the size of a cache, and
-// backward recomputes the probabilities from the log-sum-exp. Gradients are sums in a fixed order: the same bits for
-// any number of threads. Numerics: f32 or f64, accumulations in the same type, max subtraction. NaN propagates to what
-// it touches. A query with all keys blocked has no softmax: its output is NaN. On CUDA q, k and v may be bf16, as out
-// and the gradients then are: products of tensor cores with f32 sums, heads of at most 128 columns, no relative
-// positions; probabilities are rounded to bf16 before they meet values. REIN_KERNEL=attention:reference takes the plain
-// loops of attention_reference.cpp, which do form the matrix (on the CPU).
+// backward recomputes the probabilities from the log-sum-exp (FlashAttention: Dao et al. 2022, arXiv:2205.14135).
+// Gradients are sums in a fixed order: the same bits for any number of threads. Numerics: f32 or f64, accumulations in
+// the same type, max subtraction. NaN propagates to what it touches. A query with all keys blocked has no softmax: its
+// output is NaN. On CUDA q, k and v may be bf16, as out and the gradients then are: products of tensor cores with f32
+// sums, heads of at most 128 columns, no relative positions; probabilities are rounded to bf16 before they meet values.
+// REIN_KERNEL=attention:reference takes the plain loops of attention_reference.cpp, which do form the matrix (on the
+// CPU).
 #pragma once
 
 #include "tensor/rows.h"

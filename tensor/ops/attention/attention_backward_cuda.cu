@@ -2,8 +2,10 @@
 // Who owns what: one kernel in two roles. In the first a block owns 64 keys (32 in f64) of a head and walks over the
 // queries: it has the gradients of its keys and values alone. In the second it owns queries and walks over the keys,
 // for their gradients and those of their relative terms. So the scores are computed twice, and in return nothing is
-// added atomically: the same bits every time. Beyond a width of 128 blocks own chunks of the columns as well. Where
-// queries make few blocks, those of the second role share the keys out as parts, whose gradients are added in order.
+// added atomically: the same bits every time. (FlashAttention-2 has the first role alone and adds the queries'
+// gradients atomically: Dao 2023, arXiv:2307.08691, section 3.2.) Beyond a width of 128 blocks own chunks of the
+// columns as well. Where queries make few blocks, those of the second role share the keys out as parts, whose gradients
+// are added in order.
 #include "tensor/cuda/add_lines.h"
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"

@@ -1,5 +1,7 @@
 // Forward. A block owns 64 queries of a head, or 128 where there are many, and walks over the keys with an online
-// softmax: sums and the total of a row are relative to 2^(its largest score so far) and shrink when a larger one comes.
+// softmax (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", arXiv:1805.02867, section 3): sums
+// and the total of a row are relative to 2^(its largest score so far) and shrink when a larger one comes. In whole this
+// is FlashAttention-2's forward; papers: attention_bf16_tiles_cuda.h.
 #include "tensor/ops/attention/attention_bf16_tiles_cuda.h"
 
 namespace rein::ops::cuda {
@@ -20,26 +22,26 @@ __device__ float four_sum(float x) {
   return x;
 }
 
-// Of rows g and g + 8 of a strip.
+// Of this lane's two rows of a strip.
 struct Softmax {
   float top[2] = {-INFINITY, -INFINITY};  // largest score so far
   float total[2] = {0, 0};                // this lane's part of the sum of the weights so far
 
   // Scores become weights; earlier sums and totals shrink to the new top. NaN goes on into its row's total.
-  template <int blocks>
-  __device__ void next(float scale, Strip16<columns>& scores, Strip16<blocks>& sums) {
+  template <int groups>
+  __device__ void next(float scale, Strip16<tile_groups>& scores, Strip16<groups>& sums) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       float most = top[r];
 #pragma unroll
-      for (int j = 0; j < columns; ++j) most = fmaxf(most, fmaxf(scores[j][2 * r], scores[j][2 * r + 1]));
+      for (int j = 0; j < tile_groups; ++j) most = fmaxf(most, fmaxf(scores[j][2 * r], scores[j][2 * r + 1]));
       most = four_max(most);
       const float base = most == -INFINITY ? 0.0F : most * scale;  // nothing open so far: all weights are 0
       const float keep = exp2_fast(fmaf(top[r], scale, -base));
       top[r] = most;
       total[r] *= keep;
 #pragma unroll
-      for (int j = 0; j < columns; ++j) {
+      for (int j = 0; j < tile_groups; ++j) {
 #pragma unroll
         for (int e = 2 * r; e < 2 * r + 2; ++e) {
           scores[j][e] = exp2_fast(fmaf(scores[j][e], scale, -base));
@@ -47,34 +49,41 @@ struct Softmax {
         }
       }
 #pragma unroll
-      for (int n = 0; n < blocks; ++n) sums[n][2 * r] *= keep, sums[n][2 * r + 1] *= keep;
+      for (int g = 0; g < groups; ++g) sums[g][2 * r] *= keep, sums[g][2 * r + 1] *= keep;
     }
   }
 };
 
-template <int blocks, int strips>
-__global__ __launch_bounds__(bf16_threads, strips == 2 || blocks > 10 ? 2 : 3) void forward_kernel(AttentionLaunch f) {
+// Blocks that a multiprocessor holds at once: while one waits, another multiplies. Registers say how many: of 65,536,
+// three blocks leave a thread 168 and two 255. One block more, and the compiler spills (nvcc 13, sm_90a: 24 to 304
+// bytes read back per thread), every tile anew. Shared memory would allow more: four tiles are 36, 44 or 68 KiB of 164
+// or 228.
+template <int groups, int strips>
+inline constexpr int forward_blocks = strips == 2 || groups > 10 ? 2 : 3;
+
+template <int groups, int strips>
+__global__ __launch_bounds__(bf16_threads, forward_blocks<groups, strips>) void forward_kernel(AttentionLaunch f) {
   const AttentionBf16& a = f.a;
-  const int head = static_cast<int>(blockIdx.x) / f.tiles, first = static_cast<int>(blockIdx.x) % f.tiles;
-  const int own0 = first * strips * bf16_side, lane = threadIdx.x % warp_size;
+  const int head = static_cast<int>(blockIdx.x) / f.tiles, tile = static_cast<int>(blockIdx.x) % f.tiles;
+  const int own0 = tile * strips * bf16_side, lane = threadIdx.x % warp_size;
   const int warp_row = static_cast<int>(threadIdx.x) / warp_size * 16 * strips;
   const std::int64_t n = head / a.heads, h = head % a.heads;
   const int query0 = own0 + warp_row + lane / 4;
   const HeadRows q = f.q(n, h), k = f.k(n, h), v = f.v(n, h);
   bf16_t* const memory = dynamic_shared<bf16_t>();  // two pairs of tiles: keys and values
-  constexpr int size = tile_size<blocks>;
+  constexpr int size = tile_size<groups>;
   const float scale = a.scale * log2_e;
 
-  for (int s = 0; s < strips; ++s) fetch_tile<blocks>(q, own0 + s * bf16_side, memory + (2 + s) * size);
-  fetch_tile<blocks>(k, 0, memory);
-  fetch_tile<blocks>(v, 0, memory + size);
+  for (int s = 0; s < strips; ++s) fetch_tile<groups>(q, own0 + s * bf16_side, memory + (2 + s) * size);
+  fetch_tile<groups>(k, 0, memory);
+  fetch_tile<groups>(v, 0, memory + size);
   wait_for_copies();
   __syncthreads();
-  Fragments<blocks> own[strips];
+  Fragments<groups> own[strips];
 #pragma unroll
-  for (int s = 0; s < strips; ++s) load_fragments<blocks>(shared_place(memory + 2 * size), warp_row + 16 * s, own[s]);
+  for (int s = 0; s < strips; ++s) load_fragments<groups>(shared_place(memory + 2 * size), warp_row + 16 * s, own[s]);
 
-  Strip16<blocks> sums[strips] = {};
+  Strip16<groups> sums[strips] = {};
   Softmax softmax[strips];
   for (int key0 = 0, stage = 0; key0 < a.lk; key0 += bf16_side, stage ^= 1) {
     wait_for_copies();
@@ -82,24 +91,24 @@ __global__ __launch_bounds__(bf16_threads, strips == 2 || blocks > 10 ? 2 : 3) v
     const SharedPlace<bf16_t> k_tile = shared_place(memory) + 2 * stage * size;
     if (key0 + bf16_side < a.lk) {
       bf16_t* const next = memory + 2 * (stage ^ 1) * size;
-      fetch_tile<blocks>(k, key0 + bf16_side, next);
-      fetch_tile<blocks>(v, key0 + bf16_side, next + size);
+      fetch_tile<groups>(k, key0 + bf16_side, next);
+      fetch_tile<groups>(v, key0 + bf16_side, next + size);
     }
     if (__all_sync(all_lanes, query0 >= q.rows)) continue;  // a last tile's warp without rows only helps to fetch
-    Strip16<columns> scores[strips] = {};
-    add_products<blocks, strips>(own, k_tile, scores);
+    Strip16<tile_groups> scores[strips] = {};
+    add_products<groups, strips>(own, k_tile, scores);
     if (a.blocked != nullptr || key0 + bf16_side > a.lk) {
 #pragma unroll
       for (int s = 0; s < strips; ++s) {
         const Word closed = f.closed<false>(n, query0 + 16 * s, key0);
 #pragma unroll
-        for (int i = 0; i < 4 * columns; ++i)
+        for (int i = 0; i < 4 * tile_groups; ++i)
           if ((closed >> i & 1u) != 0) scores[s][i / 4][i % 4] = -INFINITY;
       }
     }
 #pragma unroll
-    for (int s = 0; s < strips; ++s) softmax[s].template next<blocks>(scale, scores[s], sums[s]);
-    add_weighted<blocks, strips>(scores, k_tile + size, sums);
+    for (int s = 0; s < strips; ++s) softmax[s].template next<groups>(scale, scores[s], sums[s]);
+    add_weighted<groups, strips>(scores, k_tile + size, sums);
   }
 
 #pragma unroll
@@ -113,16 +122,16 @@ __global__ __launch_bounds__(bf16_threads, strips == 2 || blocks > 10 ? 2 : 3) v
         a.log_sum_exp[static_cast<std::int64_t>(head) * a.lq + row0 + 8 * r] =
             total == 0.0F ? static_cast<float>(NAN) : softmax[s].top[r] * a.scale + logf(total);
     }
-    store_rows<blocks>(sums[s], factor, a.out.data + n * a.out.batch_pitch + h * a.dv, a.out.row_pitch, row0, a.lq,
+    store_rows<groups>(sums[s], factor, a.out.data + n * a.out.batch_pitch + h * a.dv, a.out.row_pitch, row0, a.lq,
                        a.dv, f.out_packed);
   }
 }
 
-template <int blocks, int strips>
+template <int groups, int strips>
 void run_forward(const AttentionBf16& a) {
   const AttentionLaunch f = attention_launch(a, a.lq, strips * bf16_side);
-  launch("attention_bf16", forward_kernel<blocks, strips>, static_cast<unsigned>(a.batches * a.heads * f.tiles),
-         bf16_threads, 4 * tile_size<blocks> * sizeof(bf16_t), f);
+  launch("attention_bf16", forward_kernel<groups, strips>, static_cast<unsigned>(a.batches * a.heads * f.tiles),
+         bf16_threads, 4 * tile_size<groups> * sizeof(bf16_t), f);
 }
 
 }  // namespace
@@ -145,12 +154,12 @@ AttentionLaunch attention_launch(const AttentionBf16& a, std::int64_t own_rows, 
 }
 
 void attention_bf16(const AttentionBf16& a) {
-  for_width(a.d, a.dv, [&](auto blocks) {
+  for_width(a.d, a.dv, [&](auto groups) {
     // Two strips read a tile's numbers from shared memory once for 32 rows, not 16; wider heads lack the registers.
-    if constexpr (blocks == 8) {
-      if (a.lq >= many_queries) return run_forward<blocks, 2>(a);
+    if constexpr (groups == 8) {
+      if (a.lq >= many_queries) return run_forward<groups, 2>(a);
     }
-    run_forward<blocks, 1>(a);
+    run_forward<groups, 1>(a);
   });
 }
 

@@ -1,6 +1,7 @@
 // Forward: a task is (batch, head, block of queries). Its scores against all keys (query_block x Lk) live in scratch of
-// the second-level cache; softmax is two passes over them; then probabilities times values. Keys and values of a few
-// heads at a time are packed first, so that all threads can share a head's work.
+// the second-level cache; softmax is two passes over them (all keys are there, so no online softmax as on CUDA); then
+// probabilities times values. Keys and values of a few heads at a time are packed first, so that all threads can share
+// a head's work.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/ops/attention/attention_cpu.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep

@@ -1,8 +1,10 @@
 // Forward. Who owns what: a block owns 64 queries (32 in f64) of one head and, beyond a width of 128, 128 columns of
-// the values; it walks over the keys 64 (32) at a time with a running maximum and sum per query (online softmax), so
-// nothing of size Lq x Lk exists. The 16 threads that share rows of the scores are half a warp and exchange maxima and
-// sums; each keeps them for its rows. Where that makes few blocks, each walks over a part of the keys, and a second
-// kernel joins the parts. Sums run in the order of the keys, parts in theirs: the same bits every time.
+// the values; it walks over the keys 64 (32) at a time with a running maximum and sum per query (online softmax:
+// Milakov and Gimelshein 2018, arXiv:1805.02867, section 3), so nothing of size Lq x Lk exists (FlashAttention: Dao et
+// al. 2022, arXiv:2205.14135, section 3.1; queries outside, keys inside: Dao 2023, arXiv:2307.08691, section 3.1). The
+// 16 threads that share rows of the scores are half a warp and exchange maxima and sums; each keeps them for its rows.
+// Where that makes few blocks, each walks over a part of the keys, and a second kernel joins the parts. Sums run in the
+// order of the keys, parts in theirs: the same bits every time.
 #include "tensor/ops/attention/attention_kernels.h"
 
 #include "tensor/cuda/kernel.h"
