@@ -135,6 +135,9 @@ template <class T>
 T __ldg(const T* address) {
   return *address;
 }
+inline int __popc(unsigned x) {
+  return __builtin_popcount(x);
+}
 inline float rsqrtf(float x) {
   return 1.0F / sqrtf(x);
 }

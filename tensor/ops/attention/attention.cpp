@@ -5,6 +5,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/attention/attention_bf16_cuda.h"
 #include "tensor/ops/attention/attention_kernels.h"
 
@@ -53,9 +54,8 @@ Sizes check(const char* op, const Rows& q, const Rows& k, const Rows& v, const A
           "scale must be positive (or 0 for the usual one), got ", options.scale);
   const std::int64_t d = q.cols / heads;
   if (options.rel_height || options.rel_width) check_relative(op, q, k, d, options);
-  for (const Tensor& t : {k.tensor, v.tensor, options.blocked, options.rel_height, options.rel_width})
-    require(!t || t.device() == q.device(), op, "all inputs must be on one device, got ", q.device().text(), " and ",
-            t.device().text());
+  require_one_device(op, "q, k, v, blocked and the tables of relative positions", q, k, v, options.blocked,
+                     options.rel_height, options.rel_width);
   const double scale = options.scale == 0 ? 1.0 / std::sqrt(static_cast<double>(d)) : options.scale;
   return {q.batches, heads, q.rows, k.rows, d, v.cols / heads, scale};
 }
@@ -71,9 +71,10 @@ AttentionRows<T> mutable_pointers(Rows& rows) {
   return {rows.mutable_data<T>(), rows.row_pitch, rows.batch_pitch};
 }
 
+// `out` and its log-sum-exp are written by forward and read by backward.
 template <class T>
-AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
-                           const AttentionOptions& options) {
+AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v, const AttentionOptions& options,
+                           T* out, AttentionReal<T>* log_sum_exp) {
   AttentionArgs<T> args{pointers<T>(q),
                         pointers<T>(k),
                         pointers<T>(v),
@@ -83,15 +84,32 @@ AttentionArgs<T> arguments(const Sizes& s, const Rows& q, const Rows& k, const R
                         s.lk,
                         s.d,
                         s.dv,
-                        static_cast<T>(s.scale),
+                        static_cast<AttentionReal<T>>(s.scale),
                         data_or_null<std::uint8_t>(options.blocked),
-                        {},
-                        nullptr};
+                        {out, s.heads * s.dv, s.lq * s.heads * s.dv},
+                        log_sum_exp};
   if (options.rel_height) {
     args.rel_height = options.rel_height.data<T>(), args.height = places(options.rel_height);
     args.rel_width = options.rel_width.data<T>(), args.width = places(options.rel_width);
   }
   return args;
+}
+
+template <class T>
+AttentionArgs<T> backward_arguments(const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
+                                    const AttentionOptions& options, const AttentionOut& out) {
+  return arguments<T>(s, q, k, v, options, const_cast<T*>(out.out.data<T>()),
+                      const_cast<AttentionReal<T>*>(out.log_sum_exp.data<AttentionReal<T>>()));
+}
+
+template <class T>
+AttentionGradArgs<T> gradients(const Sizes& s, const Tensor& grad_out, AttentionGrads& grads) {
+  return {{grad_out.data<T>(), s.heads * s.dv, s.lq * s.heads * s.dv},
+          mutable_pointers<T>(grads.q),
+          mutable_pointers<T>(grads.k),
+          mutable_pointers<T>(grads.v),
+          mutable_or_null<T>(grads.rel_height),
+          mutable_or_null<T>(grads.rel_width)};
 }
 
 DType statistics_dtype(const Rows& q) {
@@ -107,25 +125,11 @@ bool use_reference() {
 }
 
 // bf16 has a kernel of its own, on devices alone.
-cuda::AttentionBf16 bf16_arguments(const char* op, const Sizes& s, const Rows& q, const Rows& k, const Rows& v,
-                                   const AttentionOptions& options) {
+void check_bf16(const char* op, const Sizes& s, const Rows& q, const AttentionOptions& options) {
   require(q.device().is_cuda(), op, "takes bf16 on CUDA only; cast q, k and v to f32 on ", q.device().text());
   require(s.d <= attention_bf16_width && s.dv <= attention_bf16_width && !options.rel_height, op,
           "in bf16 takes heads of at most ", attention_bf16_width, " columns and no relative positions, got ", s.d,
           " and ", s.dv, options.rel_height ? " with relative positions" : "");
-  return {pointers<bf16_t>(q),
-          pointers<bf16_t>(k),
-          pointers<bf16_t>(v),
-          s.batches,
-          s.heads,
-          s.lq,
-          s.lk,
-          s.d,
-          s.dv,
-          static_cast<float>(s.scale),
-          data_or_null<std::uint8_t>(options.blocked),
-          {},
-          nullptr};
 }
 
 void check_grad(const Rows& grad, const Rows& x, const char* what) {
@@ -141,16 +145,15 @@ AttentionOut attention(const Rows& q, const Rows& k, const Rows& v, const Attent
   AttentionOut result{Tensor::empty({s.batches, s.lq, s.heads * s.dv}, q.dtype(), q.device()),
                       Tensor::empty({s.batches, s.heads, s.lq}, statistics_dtype(q), q.device())};
   if (q.dtype() == DType::bf16) {
-    auto args = bf16_arguments("attention", s, q, k, v, options);
-    args.out = {result.out.mutable_data<bf16_t>(), s.heads * s.dv, s.lq * s.heads * s.dv};
-    args.log_sum_exp = result.log_sum_exp.mutable_data<float>();
-    if constexpr (rein::cuda::built) cuda::attention_bf16(args);
+    check_bf16("attention", s, q, options);
+    if constexpr (rein::cuda::built)
+      cuda::attention_bf16(arguments<bf16_t>(s, q, k, v, options, result.out.mutable_data<bf16_t>(),
+                                             result.log_sum_exp.mutable_data<float>()));
     return result;
   }
   dispatch_real("attention", q.dtype(), [&]<class T>() {
-    auto args = arguments<T>(s, q, k, v, options);
-    args.out = {result.out.mutable_data<T>(), s.heads * s.dv, s.lq * s.heads * s.dv};
-    args.log_sum_exp = result.log_sum_exp.mutable_data<T>();
+    const AttentionArgs<T> args =
+        arguments<T>(s, q, k, v, options, result.out.mutable_data<T>(), result.log_sum_exp.mutable_data<T>());
     const bool reference = use_reference();
     if (reference && q.device().is_cpu()) return cpu::attention_reference<T>(args);
     REIN_ON_DEVICE(q.device(), attention<T>(args));
@@ -179,29 +182,16 @@ void attention_backward(const Tensor& grad_out, const Rows& q, const Rows& k, co
   const bool rel_wanted = grads.rel_height || grads.rel_width;
   require(!rel_wanted || (like(grads.rel_height, options.rel_height) && like(grads.rel_width, options.rel_width)), op,
           "the gradients of rel_height and rel_width must be like them, and come together");
-  const std::int64_t pitch = s.heads * s.dv;
   if (q.dtype() == DType::bf16) {
-    auto args = bf16_arguments(op, s, q, k, v, options);
-    args.out = {const_cast<bf16_t*>(out.out.data<bf16_t>()), pitch, s.lq * pitch};
-    args.log_sum_exp = const_cast<float*>(out.log_sum_exp.data<float>());
-    args.grad_out = {grad_out.data<bf16_t>(), pitch, s.lq * pitch};
-    args.grad_q = mutable_pointers<bf16_t>(grads.q);
-    args.grad_k = mutable_pointers<bf16_t>(grads.k);
-    args.grad_v = mutable_pointers<bf16_t>(grads.v);
-    if constexpr (rein::cuda::built) cuda::attention_bf16_backward(args);
+    check_bf16(op, s, q, options);
+    if constexpr (rein::cuda::built)
+      cuda::attention_bf16_backward(backward_arguments<bf16_t>(s, q, k, v, options, out),
+                                    gradients<bf16_t>(s, grad_out, grads));
     return;
   }
   dispatch_real(op, q.dtype(), [&]<class T>() {
-    auto args = arguments<T>(s, q, k, v, options);
-    // Backward reads these two only; the argument struct is shared with forward, which writes them.
-    args.out = {const_cast<T*>(out.out.data<T>()), pitch, s.lq * pitch};
-    args.log_sum_exp = const_cast<T*>(out.log_sum_exp.data<T>());
-    const AttentionGradArgs<T> to{{grad_out.data<T>(), pitch, s.lq * pitch},
-                                  mutable_pointers<T>(grads.q),
-                                  mutable_pointers<T>(grads.k),
-                                  mutable_pointers<T>(grads.v),
-                                  mutable_or_null<T>(grads.rel_height),
-                                  mutable_or_null<T>(grads.rel_width)};
+    const AttentionArgs<T> args = backward_arguments<T>(s, q, k, v, options, out);
+    const AttentionGradArgs<T> to = gradients<T>(s, grad_out, grads);
     const bool reference = use_reference();
     if (reference && q.device().is_cpu()) return cpu::attention_reference_backward<T>(args, to);
     REIN_ON_DEVICE(q.device(), attention_backward<T>(args, to));

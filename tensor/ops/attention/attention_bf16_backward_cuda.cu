@@ -19,7 +19,7 @@ struct Statistics {
 constexpr int query_lanes = 8, statistics_threads = query_lanes * bf16_side;
 template <int pack>
 __global__ void statistics_kernel(AttentionLaunch b, Statistics to) {
-  const AttentionBf16& a = b.a;
+  const AttentionArgs<bf16_t>& a = b.a;
   const int thread = static_cast<int>(threadIdx.x), lane = thread % query_lanes;
   const int head = static_cast<int>(blockIdx.x) / b.tiles, query0 = static_cast<int>(blockIdx.x) % b.tiles * bf16_side;
   const int query = query0 + thread / query_lanes, heads = static_cast<int>(a.heads);
@@ -71,7 +71,7 @@ inline constexpr int backward_blocks = groups == 8 ? 3 : 2;
 template <int groups, bool for_keys>
 __global__ __launch_bounds__(bf16_threads, backward_blocks<groups>) void backward_kernel(AttentionLaunch b,
                                                                                          Statistics statistics) {
-  const AttentionBf16& a = b.a;
+  const AttentionArgs<bf16_t>& a = b.a;
   const int head = static_cast<int>(blockIdx.x) / b.tiles, own0 = static_cast<int>(blockIdx.x) % b.tiles * bf16_side;
   const int lane = threadIdx.x % warp_size, warp_row = static_cast<int>(threadIdx.x) / warp_size * 16;
   const int mine0 = own0 + warp_row + lane / 4;
@@ -80,8 +80,8 @@ __global__ __launch_bounds__(bf16_threads, backward_blocks<groups>) void backwar
   const HeadRows other = for_keys ? b.q(n, h) : b.k(n, h), other_v = for_keys ? b.grad_out(n, h) : b.v(n, h);
   const float* const exponents = statistics.log2_sum_exp + head * statistics.padded;
   const float* const means = statistics.mean + head * statistics.padded;
-  const AttentionRows<bf16_t>& to = for_keys ? a.grad_k : a.grad_q;
-  const bool want = to.data != nullptr, want_v = for_keys && a.grad_v.data != nullptr;
+  const AttentionRows<bf16_t>& to = for_keys ? b.g.k : b.g.q;
+  const bool want = to.data != nullptr, want_v = for_keys && b.g.v.data != nullptr;
   const float scale = a.scale * log2_e;
 
   // Two pairs of tiles of the other side, then two pairs of 64 statistics, then own rows where they are read again.
@@ -156,13 +156,13 @@ __global__ __launch_bounds__(bf16_threads, backward_blocks<groups>) void backwar
     store_rows<groups>(sums[0], factor, to.data + n * to.batch_pitch + h * a.d, to.row_pitch, mine0, own.rows, a.d,
                        for_keys ? b.grad_k_packed : b.grad_q_packed);
   if (want_v)
-    store_rows<groups>(sums_v[0], one, a.grad_v.data + n * a.grad_v.batch_pitch + h * a.dv, a.grad_v.row_pitch, mine0,
-                       own.rows, a.dv, b.grad_v_packed);
+    store_rows<groups>(sums_v[0], one, b.g.v.data + n * b.g.v.batch_pitch + h * a.dv, b.g.v.row_pitch, mine0, own.rows,
+                       a.dv, b.grad_v_packed);
 }
 
 template <int groups, bool for_keys>
-void run_backward(const AttentionBf16& a, const Statistics& statistics) {
-  const AttentionLaunch b = attention_launch(a, for_keys ? a.lk : a.lq, bf16_side);
+void run_backward(const AttentionArgs<bf16_t>& a, const AttentionGradArgs<bf16_t>& g, const Statistics& statistics) {
+  const AttentionLaunch b = attention_launch(a, g, for_keys ? a.lk : a.lq, bf16_side);
   const std::size_t shared =
       (kept<groups, for_keys> ? 4 : 6) * tile_size<groups> * sizeof(bf16_t) + 4 * bf16_side * sizeof(float);
   launch("attention_bf16_backward", backward_kernel<groups, for_keys>,
@@ -171,16 +171,16 @@ void run_backward(const AttentionBf16& a, const Statistics& statistics) {
 
 }  // namespace
 
-void attention_bf16_backward(const AttentionBf16& a) {
+void attention_bf16_backward(const AttentionArgs<bf16_t>& a, const AttentionGradArgs<bf16_t>& g) {
   const std::int64_t heads = a.batches * a.heads, padded = (a.lq + bf16_side - 1) / bf16_side * bf16_side;
   Scratch<float> memory(2 * heads * padded);
   const Statistics statistics{memory.data(), memory.data() + heads * padded, padded};
-  const AttentionLaunch b = attention_launch(a, a.lq, bf16_side);
+  const AttentionLaunch b = attention_launch(a, g, a.lq, bf16_side);
   launch("attention_bf16_backward", b.out_packed && b.grad_out_packed ? statistics_kernel<8> : statistics_kernel<1>,
          static_cast<unsigned>(heads * b.tiles), statistics_threads, 0, b, statistics);
   for_width(a.d, a.dv, [&](auto groups) {
-    if (a.grad_k.data != nullptr || a.grad_v.data != nullptr) run_backward<groups, true>(a, statistics);
-    if (a.grad_q.data != nullptr) run_backward<groups, false>(a, statistics);
+    if (g.k.data != nullptr || g.v.data != nullptr) run_backward<groups, true>(a, g, statistics);
+    if (g.q.data != nullptr) run_backward<groups, false>(a, g, statistics);
   });
 }
 

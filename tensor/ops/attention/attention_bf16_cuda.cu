@@ -63,7 +63,7 @@ inline constexpr int forward_blocks = strips == 2 || groups > 10 ? 2 : 3;
 
 template <int groups, int strips>
 __global__ __launch_bounds__(bf16_threads, forward_blocks<groups, strips>) void forward_kernel(AttentionLaunch f) {
-  const AttentionBf16& a = f.a;
+  const AttentionArgs<bf16_t>& a = f.a;
   const int head = static_cast<int>(blockIdx.x) / f.tiles, tile = static_cast<int>(blockIdx.x) % f.tiles;
   const int own0 = tile * strips * bf16_side, lane = threadIdx.x % warp_size;
   const int warp_row = static_cast<int>(threadIdx.x) / warp_size * 16 * strips;
@@ -128,32 +128,34 @@ __global__ __launch_bounds__(bf16_threads, forward_blocks<groups, strips>) void 
 }
 
 template <int groups, int strips>
-void run_forward(const AttentionBf16& a) {
-  const AttentionLaunch f = attention_launch(a, a.lq, strips * bf16_side);
+void run_forward(const AttentionArgs<bf16_t>& a) {
+  const AttentionLaunch f = attention_launch(a, {}, a.lq, strips * bf16_side);
   launch("attention_bf16", forward_kernel<groups, strips>, static_cast<unsigned>(a.batches * a.heads * f.tiles),
          bf16_threads, 4 * tile_size<groups> * sizeof(bf16_t), f);
 }
 
 }  // namespace
 
-AttentionLaunch attention_launch(const AttentionBf16& a, std::int64_t own_rows, int rows_per_block) {
+AttentionLaunch attention_launch(const AttentionArgs<bf16_t>& a, const AttentionGradArgs<bf16_t>& g,
+                                 std::int64_t own_rows, int rows_per_block) {
   constexpr std::int64_t limit = (std::int64_t{1} << 31) - 2 * bf16_side;
   const std::int64_t tiles = (own_rows + rows_per_block - 1) / rows_per_block;
   require(a.batches * a.heads * tiles < limit && a.lq < limit && a.lk < limit, "attention",
           "is too large for CUDA: ", a.batches * a.heads, " heads of ", a.lq, " queries and ", a.lk, " keys");
   return {a,
+          g,
           static_cast<int>(tiles),
           packs(a.q, a.d),
           packs(a.k, a.d),
           packs(a.v, a.dv),
           packs(a.out, a.dv),
-          packs(a.grad_out, a.dv),
-          packs(a.grad_q, a.d),
-          packs(a.grad_k, a.d),
-          packs(a.grad_v, a.dv)};
+          packs(g.out, a.dv),
+          packs(g.q, a.d),
+          packs(g.k, a.d),
+          packs(g.v, a.dv)};
 }
 
-void attention_bf16(const AttentionBf16& a) {
+void attention_bf16(const AttentionArgs<bf16_t>& a) {
   for_width(a.d, a.dv, [&](auto groups) {
     // Two strips read a tile's numbers from shared memory once for 32 rows, not 16; wider heads lack the registers.
     if constexpr (groups == 8) {

@@ -3,23 +3,11 @@
 // widths up to 128, no relative positions. The same bits every time.
 #pragma once
 
-#include "tensor/dtype.h"
 #include "tensor/ops/attention/attention_kernels.h"
 
 namespace rein::ops::cuda {
 
-struct AttentionBf16 {
-  AttentionRows<const bf16_t> q, k, v;
-  std::int64_t batches, heads, lq, lk, d, dv;
-  float scale;
-  const std::uint8_t* blocked;             // (batches, lq, lk) or null
-  AttentionRows<bf16_t> out;               // written by forward, read by backward
-  float* log_sum_exp;                      // (batches, heads, lq), likewise
-  AttentionRows<const bf16_t> grad_out{};  // the rest is backward's; null: not wanted
-  AttentionRows<bf16_t> grad_q{}, grad_k{}, grad_v{};
-};
-
-void attention_bf16(const AttentionBf16& args);
-void attention_bf16_backward(const AttentionBf16& args);
+void attention_bf16(const AttentionArgs<bf16_t>& args);
+void attention_bf16_backward(const AttentionArgs<bf16_t>& args, const AttentionGradArgs<bf16_t>& grads);
 
 }  // namespace rein::ops::cuda

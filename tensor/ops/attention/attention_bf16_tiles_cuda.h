@@ -49,8 +49,9 @@ bool packs(const AttentionRows<T>& rows, std::int64_t cols) {
 }
 
 struct AttentionLaunch {
-  AttentionBf16 a;
-  int tiles;  // of own rows, per head
+  AttentionArgs<bf16_t> a;
+  AttentionGradArgs<bf16_t> g;  // backward's
+  int tiles;                    // of own rows, per head
   bool q_packed, k_packed, v_packed, out_packed, grad_out_packed, grad_q_packed, grad_k_packed, grad_v_packed;
 
   // Which of this lane's parts of a strip's scores are closed: bit 4 j + e for element [j][e]. own_row is the lane's
@@ -84,11 +85,12 @@ struct AttentionLaunch {
     return head(a.v, n, h, a.lk, a.dv, v_packed);
   }
   __device__ HeadRows grad_out(std::int64_t n, std::int64_t h) const {
-    return head(a.grad_out, n, h, a.lq, a.dv, grad_out_packed);
+    return head(g.out, n, h, a.lq, a.dv, grad_out_packed);
   }
 };
 
-AttentionLaunch attention_launch(const AttentionBf16& args, std::int64_t own_rows, int rows_per_block);
+AttentionLaunch attention_launch(const AttentionArgs<bf16_t>& args, const AttentionGradArgs<bf16_t>& grads,
+                                 std::int64_t own_rows, int rows_per_block);
 
 // Starts to copy rows [first, first + 64) to a tile; zeros outside. For wait_for_copies and a barrier. Eight threads
 // share a row, 16 bytes each.

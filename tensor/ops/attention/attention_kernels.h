@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
+#include "tensor/dtype.h"
 #include "tensor/ops/kernels.h"
 
 namespace rein::ops {
@@ -14,14 +16,18 @@ struct AttentionRows {
   std::int64_t row_pitch = 0, batch_pitch = 0;
 };
 
+// What scores and their statistics are where the operands are T.
+template <class T>
+using AttentionReal = std::conditional_t<std::is_same_v<T, bf16_t>, float, T>;
+
 template <class T>
 struct AttentionArgs {
   AttentionRows<const T> q, k, v;
   std::int64_t batches, heads, lq, lk, d, dv;
-  T scale;
-  const std::uint8_t* blocked;  // (batches, lq, lk) or null
-  AttentionRows<T> out;         // written by forward, read by backward
-  T* log_sum_exp;               // (batches, heads, lq), likewise
+  AttentionReal<T> scale;
+  const std::uint8_t* blocked;    // (batches, lq, lk) or null
+  AttentionRows<T> out;           // written by forward, read by backward
+  AttentionReal<T>* log_sum_exp;  // (batches, heads, lq), likewise
   // Relative positions of a map of height x width = lq = lk places; null: none.
   const T *rel_height = nullptr, *rel_width = nullptr;
   std::int64_t height = 0, width = 0;

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/attention/rope_kernels.h"
 
 namespace rein::ops {
@@ -17,9 +18,7 @@ Tensor rotated(const char* op, const Tensor& x, const RopeTable& table, std::int
   require(table.cos.dtype() == table_dtype && table.sin.dtype() == table_dtype, op,
           "x and tables must have one dtype, got ", name_of(x.dtype()), ", ", name_of(table.cos.dtype()), " and ",
           name_of(table.sin.dtype()));
-  require(table.cos.device() == x.device() && table.sin.device() == x.device(), op,
-          "x and tables must be on one device, got ", x.device().text(), ", ", table.cos.device().text(), " and ",
-          table.sin.device().text());
+  require_one_device(op, "x and tables", x, table.cos, table.sin);
   const std::int64_t rows = table.cos.size(0), half = table.cos.size(1);
   require(rows <= x.size(1), op, "the table has ", rows, " rows, more than x ", x.shape());
   require(half >= 1 && columns >= 0 && columns <= x.size(2) && columns % (2 * half) == 0, op,

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/attention/windows_kernels.h"
 
 namespace rein::ops {
@@ -36,8 +37,7 @@ Tensor window_partition(const Tensor& x, std::int64_t side, const Tensor& fill) 
   require(!fill || (fill.shape() == Shape{s.channels} && fill.dtype() == x.dtype()), op, "fill must have shape (",
           s.channels, ") and the dtype of x, ", name_of(x.dtype()), "; got ", fill ? fill.shape() : Shape{}, " ",
           name_of(fill ? fill.dtype() : x.dtype()));
-  require(!fill || fill.device() == x.device(), op, "x and fill must be on one device, got ", x.device().text(),
-          " and ", fill.device().text());
+  require_one_device(op, "x and fill", x, fill);
   Tensor windows = Tensor::empty({s.batches * s.rows() * s.cols(), side * side, s.channels}, x.dtype(), x.device());
   dispatch_real(op, x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), window_partition<T>(s, x.data<T>(), data_or_null<T>(fill), windows.mutable_data<T>()));

@@ -5,6 +5,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/conv/conv2d_kernels.h"
 #include "tensor/ops/conv/conv2d_winograd_cpu.h"
 #include "tensor/ops/matmul/linear.h"
@@ -52,8 +53,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, std::in
           name_of(weight.dtype()));
   require(!bias || (bias.shape() == Shape{s.out} && bias.dtype() == x.dtype()), "conv2d", "bias must have shape ",
           Shape{s.out}, " ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()));
-  require(weight.device() == x.device() && (!bias || bias.device() == x.device()), "conv2d",
-          "x, weight and bias must be on one device, got ", x.device().text(), " and ", weight.device().text());
+  require_one_device("conv2d", "x, weight and bias", x, weight, bias);
   Tensor y = Tensor::empty({s.batch, s.out_height, s.out_width, s.out}, x.dtype(), x.device());
   dispatch_real("conv2d", x.dtype(), [&]<class T>() {
     const auto run = [&](const auto& kernel) {

@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/elementwise/cast_convert.h"
 #include "tensor/ops/elementwise/cast_cuda.h"
 #include "tensor/parallel.h"
@@ -34,8 +35,7 @@ void cast_into(const Tensor& x, Tensor& out) {
   require(x && out, "cast", "needs two tensors, got null");
   require(x.shape() == out.shape(), "cast", "out must have shape ", x.shape(), ", got ", out.shape());
   if (x.dtype() == out.dtype()) return out.copy_from(x);
-  require(x.device() == out.device(), "cast", "x and out must be on one device, got ", x.device().text(), " and ",
-          out.device().text());
+  require_one_device("cast", "x and out", x, out);
   dispatch_any(x.dtype(), [&]<class From>() {
     dispatch_any(out.dtype(), [&]<class To>() {
       if constexpr (!std::is_same_v<From, To>)

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/elementwise/elementwise_kernels.h"
 
 namespace rein::ops {
@@ -11,8 +12,7 @@ void check_same(const char* op, const Tensor& a, const Tensor& b) {
   require(a && b, op, "needs two tensors");
   require(a.shape() == b.shape() && a.dtype() == b.dtype(), op, "operands must have one shape and dtype, got ",
           a.shape(), " ", rein::name_of(a.dtype()), " and ", b.shape(), " ", rein::name_of(b.dtype()));
-  require(a.device() == b.device(), op, "operands must be on one device, got ", a.device().text(), " and ",
-          b.device().text());
+  require_one_device(op, "operands", a, b);
 }
 
 // How many rows of b's elements x holds.
@@ -48,8 +48,7 @@ Tensor broadcast(const char* op, Binary function, const Tensor& x, const Tensor&
   const std::int64_t rows = leading_rows(op, x, b.shape());
   require(x.dtype() == b.dtype(), op, "operands must have one dtype, got ", rein::name_of(x.dtype()), " and ",
           rein::name_of(b.dtype()));
-  require(x.device() == b.device(), op, "operands must be on one device, got ", x.device().text(), " and ",
-          b.device().text());
+  require_one_device(op, "operands", x, b);
   Tensor y = Tensor::empty_like(x);
   dispatch_real(op, x.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(x.device(), broadcast<T>(function, x.data<T>(), b.data<T>(), rows, b.count(), y.mutable_data<T>()));

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/ops/elementwise/residual_kernels.h"
 
@@ -17,15 +18,13 @@ void check(const char* op, const Tensor& x, const Tensor& y) {
   require(x && y && x.shape() == y.shape() && (x.dtype() == y.dtype() || mixed(x, y.dtype())) && x.rank() >= 1, op,
           "x and y must have one shape (..., C) and dtype (or f32 and, on CUDA, bf16), got ", x.shape(), " ",
           name_of(x.dtype()), " and ", y.shape(), " ", name_of(y.dtype()));
-  require(x.device() == y.device(), op, "x and y must be on one device, got ", x.device().text(), " and ",
-          y.device().text());
+  require_one_device(op, "x and y", x, y);
 }
 
 void check_gamma(const char* op, const Tensor& x, const Tensor& gamma) {
   require(!gamma || (gamma.shape() == Shape{x.size(-1)} && gamma.dtype() == x.dtype()), op, "gamma must have shape ",
           Shape{x.size(-1)}, " and x's dtype, got ", gamma.shape(), " ", name_of(gamma.dtype()), "; x is ", x.shape());
-  require(!gamma || gamma.device() == x.device(), op, "x and gamma must be on one device, got ", x.device().text(),
-          " and ", gamma.device().text());
+  require_one_device(op, "x and gamma", x, gamma);
 }
 
 struct Split {
@@ -37,8 +36,7 @@ Split check_scaled(const char* op, const Tensor& x, const Tensor& y, const Tenso
   require(x.rank() == 3, op, "x must have shape (N, L, C), got ", x.shape());
   require(!scale || (scale.shape() == Shape{} && scale.dtype() == x.dtype()), op,
           "scale must be a scalar () of x's dtype, got ", scale.shape(), " ", name_of(scale.dtype()));
-  require(!scale || scale.device() == x.device(), op, "x and scale must be on one device, got ", x.device().text(),
-          " and ", scale.device().text());
+  require_one_device(op, "x and scale", x, scale);
   require(first_row >= 0 && first_row <= x.size(1), op, "first_row must be in [0, ", x.size(1), "], got ", first_row,
           "; x is ", x.shape());
   return {x.size(0), first_row * x.size(2), (x.size(1) - first_row) * x.size(2)};

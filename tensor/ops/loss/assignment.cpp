@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/loss/assignment_kernels.h"
 
 namespace rein::ops {
@@ -13,8 +14,7 @@ Assignment assignment(const Tensor& cost, const Tensor& present) {
   require(present && present.dtype() == DType::u8 && present.shape() == Shape{images, slots}, "assignment",
           "present must be u8 ", Shape{images, slots}, ", got ", present ? name_of(present.dtype()) : "nothing", " ",
           present.shape(), "; cost is ", cost.shape());
-  require(present.device() == cost.device(), "assignment", "cost and present must be on one device, got ",
-          cost.device().text(), " and ", present.device().text());
+  require_one_device("assignment", "cost and present", cost, present);
   Assignment out{Tensor::empty({images, queries}, DType::i64, cost.device()),
                  Tensor::empty({images}, DType::i64, cost.device())};
   REIN_ON_DEVICE(cost.device(), assign(cost.data<double>(), present.data<std::uint8_t>(), images, queries, slots,

@@ -5,6 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/loss/cross_entropy_kernels.h"
 
 namespace rein::ops {
@@ -24,8 +25,7 @@ void check(const char* op, const Tensor& logits, const Tensor& labels, std::int6
   require(labels && labels.dtype() == DType::i64 && labels.shape() == without_last(logits.shape()), op,
           "labels must be i64 of shape ", without_last(logits.shape()), ", got ", name_of(labels.dtype()), " ",
           labels.shape(), "; logits are ", logits.shape());
-  require(labels.device() == logits.device(), op, "logits and labels must be on one device, got ",
-          logits.device().text(), " and ", labels.device().text());
+  require_one_device(op, "logits and labels", logits, labels);
   if (labels.device().is_cuda()) return;  // reading them back would stop the step: the kernels give NaN
   const std::int64_t classes = logits.size(-1), *values = labels.data<std::int64_t>();
   const std::int64_t bad = cpu::first_bad_label(values, labels.count(), classes, ignore);
@@ -62,9 +62,7 @@ Tensor cross_entropy_backward(const Tensor& grad_out, const Tensor& logits, cons
           "log_sum must be like labels ", labels.shape(), ", got ", log_sum.shape());
   require(grad_out && grad_out.count() == 1 && grad_out.dtype() == logits.dtype(), "cross_entropy_backward",
           "grad_out must be a scalar of the logits' dtype ", name_of(logits.dtype()), ", got ", grad_out.shape());
-  require(log_sum.device() == logits.device() && grad_out.device() == logits.device(), "cross_entropy_backward",
-          "grad_out, logits and log_sum must be on one device, got ", grad_out.device().text(), ", ",
-          logits.device().text(), " and ", log_sum.device().text());
+  require_one_device("cross_entropy_backward", "grad_out, logits and log_sum", grad_out, logits, log_sum);
   Tensor grad = Tensor::empty_like(logits);
   dispatch_real("cross_entropy_backward", logits.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(

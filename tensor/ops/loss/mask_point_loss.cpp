@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/loss/mask_point_loss_kernels.h"
 
 namespace rein::ops {
@@ -14,8 +15,7 @@ void check(const char* op, const Tensor& z, const Tensor& g, double bce_divisor,
   require(z && z.rank() == 2, op, "z must have shape (T, P), got ", z.shape());
   require(g && g.shape() == z.shape() && g.dtype() == z.dtype(), op, "g must be ", name_of(z.dtype()), " ", z.shape(),
           " like z, got ", g.shape());
-  require(g.device() == z.device(), op, "z and g must be on one device, got ", z.device().text(), " and ",
-          g.device().text());
+  require_one_device(op, "z and g", z, g);
   require(std::isfinite(bce_divisor) && bce_divisor > 0 && std::isfinite(dice_divisor) && dice_divisor > 0, op,
           "divisors must be finite and above 0, got ", bce_divisor, " and ", dice_divisor);
   require(!rows || (rows.dtype() == DType::i64 && rows.shape() == Shape{z.size(0)} && rows.device() == z.device()), op,
@@ -53,8 +53,7 @@ Tensor mask_point_loss_backward(const Tensor& grad_bce, const Tensor& grad_dice,
             "mask_point_loss_backward", "gradients of the losses must be scalars like z, ", name_of(z.dtype()), " on ",
             z.device().text(), "; got ", grad.shape(), " ", name_of(grad.dtype()), " on ", grad.device().text());
   }
-  require(sums.device() == z.device(), "mask_point_loss_backward", "z and sums must be on one device, got ",
-          z.device().text(), " and ", sums.device().text());
+  require_one_device("mask_point_loss_backward", "z and sums", z, sums);
   Tensor grad = Tensor::empty_like(z);
   dispatch_real("mask_point_loss_backward", z.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(z.device(),
@@ -91,9 +90,8 @@ Tensor mask_costs(const MaskCostInputs& in, Tensor& slots) {
           op, "g_sum must hold ", images * targets, ", sums ", images * queries, " x 2, probability ", images * queries,
           " x ", classes + 1, " and classes ", targets, " elements, got ", in.g_sum.shape(), ", ", in.sums.shape(),
           ", ", in.probability.shape(), " and ", in.classes.shape());
-  for (const Tensor& t : {in.zg, in.sg, in.g_sum, in.sums, in.probability, in.classes, slots})
-    require(t.device() == in.zg.device(), op, "all tensors must be on one device, got ", in.zg.device().text(), " and ",
-            t.device().text());
+  require_one_device(op, "zg, sg, g_sum, sums, probability, classes and slots", in.zg, in.sg, in.g_sum, in.sums,
+                     in.probability, in.classes, slots);
   if (in.classes.device().is_cpu())
     for (const std::int64_t k : in.classes.values<std::int64_t>())
       require(k >= 0 && k < classes, op, "classes must be in [0, ", classes, "), got ", k);

@@ -1,26 +1,20 @@
 #include "tensor/ops/loss/match_slots.h"
 
 #include <algorithm>
-#include <initializer_list>
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/loss/match_slots_kernels.h"
 
 namespace rein::ops {
 namespace {
 
-void check_devices(const char* op, const Tensor& first, std::initializer_list<Tensor> others) {
-  for (const Tensor& t : others)
-    require(t.device() == first.device(), op, "all inputs must be on one device, got ", first.device().text(), " and ",
-            t.device().text());
-}
-
 void check_rows(const char* op, const Tensor& x, const Tensor& rows, std::int64_t length) {
   require(x && x.rank() == 2, op, "x must have two dimensions, got ", x.shape());
   require(rows && rows.dtype() == DType::i64 && rows.rank() == 1, op, "rows must be i64 (T), got ",
           rows ? name_of(rows.dtype()) : "nothing", " ", rows.shape());
-  check_devices(op, x, {rows});
+  require_one_device(op, "x and rows", x, rows);
   if (rows.device().is_cuda()) return;  // reading them back would stop the step: the kernels check
   for (const std::int64_t row : rows.values<std::int64_t>())
     require(row >= -1 && row < length, op, "rows must be in [0, ", length, ") or -1, got ", row);
@@ -38,7 +32,7 @@ MatchedSlots match_slots(const Tensor& class_of, const Tensor& present, const Te
           present.shape());
   require(splits && splits.dtype() == DType::i64 && splits.shape() == Shape{images + 1} && places >= 0, op,
           "splits must be i64 ", Shape{images + 1}, ", got ", splits.shape());
-  check_devices(op, class_of, {present, splits});
+  require_one_device(op, "class_of, present and splits", class_of, present, splits);
   const std::int64_t classes = present.size(1);
   const Device device = class_of.device();
   if (device.is_cpu()) {

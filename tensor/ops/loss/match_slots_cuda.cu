@@ -15,14 +15,6 @@ using namespace rein::cuda;
 
 constexpr int threads = 256;
 
-__device__ inline int set_bits(unsigned word) {
-#ifdef __CUDA_ARCH__
-  return __popc(word);
-#else
-  return __builtin_popcount(word);
-#endif
-}
-
 __global__ void match_kernel(SlotSizes s, const std::int64_t* class_of, const std::uint8_t* present,
                              const std::int64_t* splits, SlotLists out) {
   const int lane = threadIdx.x;
@@ -45,13 +37,13 @@ __global__ void match_kernel(SlotSizes s, const std::int64_t* class_of, const st
       out.targets[i] = number;
       out.free[i] = matched ? -1 : s.classes;
     }
-    const std::int64_t mine = place + set_bits(votes & ((1u << lane) - 1u));
+    const std::int64_t mine = place + __popc(votes & ((1u << lane) - 1u));
     if (matched && mine < end) {
       out.rows[mine] = i;
       out.image[mine] = n;
       out.of_class[mine] = k;
     }
-    place += set_bits(votes);
+    place += __popc(votes);
   }
   for (place += lane; place < end; place += warp_size) out.rows[place] = out.image[place] = out.of_class[place] = -1;
 }

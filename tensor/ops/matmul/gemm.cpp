@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/matmul/gemm_cpu.h"
 #include "tensor/ops/matmul/gemm_cuda.h"
 #include "tensor/parallel.h"
@@ -57,9 +58,7 @@ void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows&
   if (bias && (bias.shape() != Shape{c.cols} || bias.dtype() != c.dtype()))
     fail("gemm", "bias must have shape ", Shape{c.cols}, " ", name_of(c.dtype()), ", got ", bias.shape(), " ",
          name_of(bias.dtype()), all());
-  require(a.device() == c.device() && b.device() == c.device() && (!bias || bias.device() == c.device()), "gemm",
-          "a, b, c and bias must be on one device, got ", a.device().text(), ", ", b.device().text(), ", ",
-          c.device().text());
+  require_one_device("gemm", "a, b, c and bias", a, b, c, bias);
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/matmul/gemm_bf16_cpu.h"
 #include "tensor/ops/matmul/gemm_cuda.h"
 
@@ -53,9 +54,7 @@ void check(const Rows& a, bool trans_a, const Rows& b, bool trans_b, const Rows&
   if (bias && (bias.shape() != Shape{width} || bias.dtype() != c.dtype()))
     fail("gemm_bf16", "bias must have shape ", Shape{width}, " ", name_of(c.dtype()), ", got ", bias.shape(), " ",
          name_of(bias.dtype()));
-  require(a.device() == c.device() && b.device() == c.device() && (!bias || bias.device() == c.device()), "gemm_bf16",
-          "a, b, c and bias must be on one device, got ", a.device().text(), ", ", b.device().text(), " and ",
-          c.device().text());
+  require_one_device("gemm_bf16", "a, b, c and bias", a, b, c, bias);
 }
 
 }  // namespace

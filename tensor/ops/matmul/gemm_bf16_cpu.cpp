@@ -23,18 +23,27 @@ float* line_scratch(std::int64_t count) {
   return room.data();
 }
 
+// Packs `count` lines of kc elements that fill(i, to) writes.
+template <class F>
+void pack_made(int count, int width, std::int64_t kc, const F& fill, float* out) {
+  const float* lines[gemm_max_width];
+  float* room = line_scratch(count * kc);
+  for (int i = 0; i < count; ++i, room += kc) {
+    fill(i, room);
+    lines[i] = room;
+  }
+  pack_lines(lines, count, width, kc, out);
+}
+
 // Rows of f32, rounded while they are packed.
 class RoundedRows final : public PanelSource<float> {
  public:
   RoundedRows(const float* data, std::int64_t pitch, std::int64_t k) : data_(data), pitch_(pitch), k_(k) {}
   void pack(std::int64_t first, int count, int width, std::int64_t k0, std::int64_t kc, float* out) const override {
-    const float* lines[gemm_max_width];
-    float* room = line_scratch(count * kc);
-    for (int i = 0; i < count; ++i) {
-      round_to_pairs(data_ + (first + i) * pitch_ + 2 * k0, numbers(k_, k0, kc), room + i * kc);
-      lines[i] = room + i * kc;
-    }
-    pack_lines(lines, count, width, kc, out);
+    const auto fill = [&](int i, float* to) {
+      round_to_pairs(data_ + (first + i) * pitch_ + 2 * k0, numbers(k_, k0, kc), to);
+    };
+    pack_made(count, width, kc, fill, out);
   }
 
  private:
@@ -47,15 +56,11 @@ class PairLines final : public PanelSource<float> {
  public:
   PairLines(const bf16_t* data, std::int64_t pitch, std::int64_t k) : data_(data), pitch_(pitch), k_(k) {}
   void pack(std::int64_t first, int count, int width, std::int64_t k0, std::int64_t kc, float* out) const override {
-    const float* lines[gemm_max_width];
-    float* room = line_scratch(count * kc);
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t here = numbers(k_, k0, kc);
-      room[i * kc + kc - 1] = 0;
-      std::memcpy(room + i * kc, data_ + (first + i) * pitch_ + 2 * k0, static_cast<std::size_t>(here) * 2);
-      lines[i] = room + i * kc;
-    }
-    pack_lines(lines, count, width, kc, out);
+    const auto fill = [&](int i, float* to) {
+      to[kc - 1] = 0;
+      std::memcpy(to, data_ + (first + i) * pitch_ + 2 * k0, static_cast<std::size_t>(numbers(k_, k0, kc)) * 2);
+    };
+    pack_made(count, width, kc, fill, out);
   }
 
  private:

@@ -307,6 +307,8 @@ void rows_f64(const double* x, std::int64_t rows, std::int64_t cols, std::int64_
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "tensor/cpu/dispatch.h"
+
 namespace rein::ops::cpu {
 namespace {
 HWY_EXPORT(tile_f32);
@@ -324,48 +326,31 @@ template <class T>
 constexpr T zeros[gemm_max_kc] = {};
 }  // namespace
 
-template <>
-TileShape tile_shape<float>() {
-  return HWY_DYNAMIC_DISPATCH(tile_f32)();
-}
-template <>
-TileShape tile_shape<double>() {
-  return HWY_DYNAMIC_DISPATCH(tile_f64)();
+template <class T>
+TileShape tile_shape() {
+  return REIN_KERNEL_OF(T, tile)();
 }
 
-template <>
-void multiply_block(const BlockArgs<float>& args) {
-  HWY_DYNAMIC_DISPATCH(multiply_f32)(args);
-}
-template <>
-void multiply_block(const BlockArgs<double>& args) {
-  HWY_DYNAMIC_DISPATCH(multiply_f64)(args);
+template <class T>
+void multiply_block(const BlockArgs<T>& args) {
+  REIN_KERNEL_OF(T, multiply)(args);
 }
 
 template <class T>
 void pack_lines(const T* const* lines, int count, int width, std::int64_t kc, T* out) {
   const T* all[gemm_max_width];
   for (int i = 0; i < width; ++i) all[i] = i < count && lines[i] ? lines[i] : zeros<T>;
-  if constexpr (sizeof(T) == sizeof(float))
-    HWY_DYNAMIC_DISPATCH(lines_f32)(all, width, kc, out);
-  else
-    HWY_DYNAMIC_DISPATCH(lines_f64)(all, width, kc, out);
+  REIN_KERNEL_OF(T, lines)(all, width, kc, out);
 }
 
 template <class T>
 void pack_columns(const T* const* columns, int count, int padding, int width, std::int64_t kc, T* out) {
-  if constexpr (sizeof(T) == sizeof(float))
-    HWY_DYNAMIC_DISPATCH(columns_f32)(columns, count, padding, width, kc, out);
-  else
-    HWY_DYNAMIC_DISPATCH(columns_f64)(columns, count, padding, width, kc, out);
+  REIN_KERNEL_OF(T, columns)(columns, count, padding, width, kc, out);
 }
 
 template <class T>
 void add_rows(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t pitch, T* sums) {
-  if constexpr (sizeof(T) == sizeof(float))
-    HWY_DYNAMIC_DISPATCH(rows_f32)(x, rows, cols, pitch, sums);
-  else
-    HWY_DYNAMIC_DISPATCH(rows_f64)(x, rows, cols, pitch, sums);
+  REIN_KERNEL_OF(T, rows)(x, rows, cols, pitch, sums);
 }
 
 Elements pairs_of_bf16() {
@@ -376,6 +361,10 @@ Elements pairs_of_bf16() {
   return Elements::pairs;
 }
 
+template TileShape tile_shape<float>();
+template TileShape tile_shape<double>();
+template void multiply_block(const BlockArgs<float>&);
+template void multiply_block(const BlockArgs<double>&);
 template void pack_lines(const float* const*, int, int, std::int64_t, float*);
 template void pack_lines(const double* const*, int, int, std::int64_t, double*);
 template void pack_columns(const float* const*, int, int, int, std::int64_t, float*);

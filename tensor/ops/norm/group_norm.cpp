@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/norm/group_norm_kernels.h"
 
 namespace rein::ops {
@@ -15,8 +16,7 @@ GroupNormSizes checked_sizes(const Tensor& x, const Tensor& weight, std::int64_t
   require(weight.shape() == Shape{channels} && weight.dtype() == x.dtype(), "group_norm", "weight must have shape ",
           Shape{channels}, " and dtype ", name_of(x.dtype()), ", got ", weight.shape(), " ", name_of(weight.dtype()),
           "; x is ", x.shape());
-  require(weight.device() == x.device(), "group_norm", "x and weight must be on one device, got ", x.device().text(),
-          " and ", weight.device().text());
+  require_one_device("group_norm", "x and weight", x, weight);
   require(x.count() > 0, "group_norm", "x must not be empty, got ", x.shape());
   return {n, x.count() / (n * channels), channels, groups};
 }
@@ -28,8 +28,7 @@ GroupNormOut group_norm(const Tensor& x, const Tensor& weight, const Tensor& bia
   require(bias.shape() == weight.shape() && bias.dtype() == x.dtype(), "group_norm", "bias must have shape ",
           weight.shape(), " and dtype ", name_of(x.dtype()), ", got ", bias.shape(), " ", name_of(bias.dtype()),
           "; x is ", x.shape());
-  require(bias.device() == x.device(), "group_norm", "x and bias must be on one device, got ", x.device().text(),
-          " and ", bias.device().text());
+  require_one_device("group_norm", "x and bias", x, bias);
   const Shape stats{sizes.n, groups};
   GroupNormOut out{Tensor::empty_like(x), Tensor::empty(stats, x.dtype(), x.device()),
                    Tensor::empty(stats, x.dtype(), x.device())};

@@ -95,9 +95,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
+#include "tensor/cpu/dispatch.h"
 #include "tensor/parallel.h"
 
 namespace rein::ops::cpu {
@@ -112,34 +112,24 @@ HWY_EXPORT(backward_f64);
 template <class T, class Y>
 void layer_norm(const T* x, const T* weight, const T* bias, T eps, std::int64_t rows, std::int64_t cols, Y* y, T* mean,
                 T* rstd) {
+  const auto kernel = REIN_KERNEL_OF(T, forward);
   parallel_ranges(rows, rows_per_range(cols), [&](std::int64_t begin, std::int64_t end) {
-    const auto run = [&](auto kernel) {
-      kernel(x + begin * cols, weight, bias, eps, end - begin, cols, y + begin * cols, mean + begin, rstd + begin);
-    };
-    if constexpr (std::is_same_v<T, float>)
-      run(HWY_DYNAMIC_DISPATCH(forward_f32));
-    else
-      run(HWY_DYNAMIC_DISPATCH(forward_f64));
+    kernel(x + begin * cols, weight, bias, eps, end - begin, cols, y + begin * cols, mean + begin, rstd + begin);
   });
 }
 
 template <class T, class Y>
 void layer_norm_backward(const Y* grad_out, const T* x, const T* weight, const T* mean, const T* rstd,
                          std::int64_t rows, std::int64_t cols, bool add, T* grad_x, T* grad_weight, T* grad_bias) {
+  const auto kernel = REIN_KERNEL_OF(T, backward);
   const std::int64_t per_range = rows_per_range(cols), ranges = (rows + per_range - 1) / per_range;
   std::vector<T> partial_weight(grad_weight ? static_cast<std::size_t>(ranges * cols) : 0);
   std::vector<T> partial_bias(grad_bias ? static_cast<std::size_t>(ranges * cols) : 0);
   parallel_ranges(rows, per_range, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t line = begin / per_range * cols;
-    const auto run = [&](auto kernel) {
-      kernel(grad_out + begin * cols, x + begin * cols, weight, mean + begin, rstd + begin, end - begin, cols, add,
-             grad_x ? grad_x + begin * cols : nullptr, grad_weight ? partial_weight.data() + line : nullptr,
-             grad_bias ? partial_bias.data() + line : nullptr);
-    };
-    if constexpr (std::is_same_v<T, float>)
-      run(HWY_DYNAMIC_DISPATCH(backward_f32));
-    else
-      run(HWY_DYNAMIC_DISPATCH(backward_f64));
+    kernel(grad_out + begin * cols, x + begin * cols, weight, mean + begin, rstd + begin, end - begin, cols, add,
+           grad_x ? grad_x + begin * cols : nullptr, grad_weight ? partial_weight.data() + line : nullptr,
+           grad_bias ? partial_bias.data() + line : nullptr);
   });
   const auto add_lines = [&](const std::vector<T>& lines, T* out) {
     if (out == nullptr) return;

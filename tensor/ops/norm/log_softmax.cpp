@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/norm/log_softmax_kernels.h"
 
 namespace rein::ops {
@@ -20,8 +21,7 @@ Tensor log_softmax_backward(const Tensor& grad_out, const Tensor& y) {
   require(grad_out && grad_out.shape() == y.shape() && grad_out.dtype() == y.dtype(), "log_softmax_backward",
           "grad_out must be like y ", y.shape(), " ", name_of(y.dtype()), ", got ", grad_out.shape(), " ",
           name_of(grad_out.dtype()));
-  require(grad_out.device() == y.device(), "log_softmax_backward", "grad_out and y must be on one device, got ",
-          grad_out.device().text(), " and ", y.device().text());
+  require_one_device("log_softmax_backward", "grad_out and y", grad_out, y);
   Tensor grad_x = Tensor::empty_like(y);
   dispatch_real("log_softmax_backward", y.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(y.device(), log_softmax_backward<T>(grad_out.data<T>(), y.data<T>(), y.shape().rows(),

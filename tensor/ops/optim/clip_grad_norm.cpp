@@ -12,9 +12,10 @@ namespace {
 Device device_of(std::span<const Tensor> tensors) {
   const Device device = tensors.empty() ? Device{} : tensors.front().device();
   for (const Tensor& t : tensors) {
-    require(t && (t.dtype() == DType::f32 || t.dtype() == DType::f64), "clip", "takes f32 and f64, got ",
+    require(t && (t.dtype() == DType::f32 || t.dtype() == DType::f64), "clip_grad_norm", "takes f32 and f64, got ",
             name_of(t.dtype()), " ", t.shape());
-    require(t.device() == device, "clip", "all must be on one device, got ", device.text(), " and ", t.device().text());
+    require(t.device() == device, "clip_grad_norm", "all must be on one device, got ", device.text(), " and ",
+            t.device().text());
   }
   return device;
 }
@@ -48,7 +49,7 @@ Tensor norm_of_all(std::span<const Tensor> tensors) {
 }
 
 Tensor clip_norm_of_all(std::span<Tensor> tensors, double max_norm) {
-  require(max_norm > 0, "clip", "max_norm must be above 0, got ", max_norm);
+  require(max_norm > 0, "clip_grad_norm", "max_norm must be above 0, got ", max_norm);
   const Tensor norm = norm_of_all(tensors);
   scale<float>(tensors, norm, max_norm);
   scale<double>(tensors, norm, max_norm);

@@ -1,57 +1,19 @@
-// Who owns what: as in adamw_cuda.cu, a table of up to 256 tensors is the kernel's argument and a block owns 4096
-// neighbouring elements of one of them. A block leaves one sum of squares; then one block adds all of them, each thread
-// in order and the threads in order: the same bits every time. The factor is found by every thread of the scaling
-// launch from the norm on the device.
+// Who owns what: slot_table_cuda.h gives a block 4096 neighbouring elements of one tensor. A block leaves one sum of
+// squares; then one block adds all of them, each thread in order and the threads in order: the same bits every time.
+// The factor is found by every thread of the scaling launch from the norm on the device.
 #include "tensor/ops/optim/clip_grad_norm_kernels.h"
 
 #include "tensor/cuda/kernel.h"
 #include "tensor/cuda/scratch.h"
+#include "tensor/ops/optim/slot_table_cuda.h"
 
 namespace rein::ops::cuda {
 namespace {
 
-using namespace rein::cuda;
-
-constexpr int threads = 256, most_slots = 256, per_block = 4096;
+constexpr int threads = slot_threads;
 
 template <class T>
-struct Table {
-  ClipSlot<T> slot[most_slots];
-  unsigned first_block[most_slots];
-  int count;
-
-  struct Part {
-    int slot;
-    std::int64_t begin, end;
-  };
-  __device__ Part part() const {
-    int low = 0, high = count;
-    while (high - low > 1) {
-      const int middle = (low + high) / 2;
-      (first_block[middle] <= blockIdx.x ? low : high) = middle;
-    }
-    const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x - first_block[low]) * per_block;
-    return {low, begin, begin + per_block < slot[low].count ? begin + per_block : slot[low].count};
-  }
-};
-
-// body(table, blocks) for tables of the slots, in order.
-template <class T, class F>
-void for_tables(std::span<const ClipSlot<T>> slots, const F& body) {
-  for (std::size_t next = 0; next < slots.size();) {
-    Table<T> table{};
-    unsigned blocks = 0;
-    for (; next < slots.size() && table.count < most_slots; ++next) {
-      const ClipSlot<T>& s = slots[next];
-      if (s.count == 0) continue;
-      require(s.count <= std::int64_t{per_block} << 22, "clip", "takes tensors of at most 2^34 elements on CUDA");
-      table.slot[table.count] = s;
-      table.first_block[table.count++] = blocks;
-      blocks += blocks_for(s.count, per_block, std::int64_t{1} << 22);
-    }
-    body(table, blocks);
-  }
-}
+using Table = SlotTable<ClipSlot<T>>;
 
 template <class T>
 __global__ void squares_kernel(const Table<T> table, double* sums) {
@@ -94,8 +56,7 @@ __global__ void scale_kernel(const Table<T> table, const double* norm, double ma
 template <class T>
 void sum_squares(std::span<const ClipSlot<T>> slots, bool add, double* squares) {
   if (!add) fill_bytes(squares, 0, sizeof(double), current_device());
-  for_tables(slots, [&](const Table<T>& table, unsigned blocks) {
-    if (blocks == 0) return;
+  for_tables("clip_grad_norm", slots, [&](const Table<T>& table, unsigned blocks) {
     Scratch<double> sums(blocks);
     launch("clip_squares", squares_kernel<T>, blocks, threads, 0, table, sums.data());
     launch("clip_squares", add_sums_kernel, 1, threads, 0, sums.data(), blocks, squares);
@@ -108,7 +69,7 @@ void norm_of_squares(const double* squares, double* norm) {
 
 template <class T>
 void scale_to_norm(std::span<const ClipSlot<T>> slots, const double* norm, double max_norm) {
-  for_tables(slots, [&](const Table<T>& table, unsigned blocks) {
+  for_tables("clip_grad_norm", slots, [&](const Table<T>& table, unsigned blocks) {
     launch("clip_scale", scale_kernel<T>, blocks, threads, 0, table, norm, max_norm);
   });
 }

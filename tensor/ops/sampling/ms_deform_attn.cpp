@@ -3,6 +3,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/sampling/ms_deform_attn_kernels.h"
 
 namespace rein::ops {
@@ -43,9 +44,7 @@ void check(const char* op, const Tensor& value, const std::vector<LevelShape>& l
   require(value.dtype() == locations.dtype() && value.dtype() == weights.dtype(), op,
           "value, locations and weights must have one dtype, got ", name_of(value.dtype()), ", ",
           name_of(locations.dtype()), ", ", name_of(weights.dtype()));
-  require(value.device() == locations.device() && value.device() == weights.device(), op,
-          "value, locations and weights must be on one device, got ", value.device().text(), ", ",
-          locations.device().text(), " and ", weights.device().text());
+  require_one_device(op, "value, locations and weights", value, locations, weights);
 }
 
 bool reference_forced(Device device) {

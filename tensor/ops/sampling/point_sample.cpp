@@ -1,11 +1,11 @@
 #include "tensor/ops/sampling/point_sample.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <vector>
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/sampling/point_sample_kernels.h"
 
 namespace rein::ops {
@@ -31,13 +31,6 @@ void check_ids(const char* op, const char* what, const Tensor& ids, std::int64_t
   if (ids.device().is_cuda()) return;  // reading them back would stop the step: the kernels check
   for (const std::int64_t id : ids.values<std::int64_t>())
     require(id >= lowest && id < below, op, what, " must be in [0, ", below, "), got ", id);
-}
-
-// All where the first one is.
-void check_devices(const char* op, const Tensor& first, std::initializer_list<Tensor> others) {
-  for (const Tensor& t : others)
-    require(t.device() == first.device(), op, "all inputs must be on one device, got ", first.device().text(), " and ",
-            t.device().text());
 }
 
 struct Map {
@@ -86,7 +79,7 @@ Tensor point_sample(const Tensor& maps, const Tensor& rows, const Tensor& points
   const Map map = map_of("point_sample", maps.shape());
   const RowIds of = check_rows("point_sample", rows, map);
   const Points p = check_points("point_sample", points, of.count);
-  check_devices("point_sample", maps, {rows ? rows : maps, points});
+  require_one_device("point_sample", "maps, rows and points", maps, rows, points);
   Tensor out = Tensor::empty({of.count, p.count}, maps.dtype(), maps.device());
   dispatch_real("point_sample", maps.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(maps.device(), point_sample<T>(maps.data<T>(), map.count, map.h, map.w, of.ids, of.count,
@@ -102,7 +95,7 @@ Tensor point_sample_backward(const Tensor& grad_out, const Tensor& rows, const T
   const Points p = check_points("point_sample_backward", points, of.count);
   require(grad_out && grad_out.shape() == Shape{of.count, p.count}, "point_sample_backward",
           "grad_out must have shape ", Shape{of.count, p.count}, ", got ", grad_out.shape());
-  check_devices("point_sample_backward", grad_out, {rows ? rows : grad_out, points});
+  require_one_device("point_sample_backward", "grad_out, rows and points", grad_out, rows, points);
   Tensor grad = Tensor::empty(maps_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("point_sample_backward", grad_out.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(grad_out.device(),
@@ -119,7 +112,7 @@ Tensor sample_label_mask(const Tensor& labels, const Tensor& images, const Tenso
   require(classes && classes.dtype() == DType::i64 && classes.shape() == images.shape(), "sample_label_mask",
           "classes must be i64 ", images.shape(), ", got ", classes.shape());
   const Points p = check_points("sample_label_mask", points, images.count());
-  check_devices("sample_label_mask", labels, {images, classes, points});
+  require_one_device("sample_label_mask", "labels, images, classes and points", labels, images, classes, points);
   Tensor out = Tensor::empty({images.count(), p.count}, dtype, labels.device());
   dispatch_real("sample_label_mask", dtype, [&]<class T>() {
     with_labels(labels, [&](const auto* values) {
@@ -146,7 +139,7 @@ Tensor sample_label_classes(const Tensor& labels, const Tensor& classes, const T
               points.size(2) == 2,
           "sample_label_classes", "points must be f32 (", map.count, ", P, 2), got ",
           points ? name_of(points.dtype()) : "nothing", " ", points.shape());
-  check_devices("sample_label_classes", labels, {classes, points});
+  require_one_device("sample_label_classes", "labels, classes and points", labels, classes, points);
   Tensor out = Tensor::empty({map.count, classes.count(), points.size(1)}, dtype, labels.device());
   dispatch_real("sample_label_classes", dtype, [&]<class T>() {
     with_labels(labels, [&](const auto* values) {

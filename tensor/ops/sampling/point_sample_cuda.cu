@@ -133,14 +133,6 @@ __device__ std::uint64_t magnitude(T x) {
   }
 }
 
-__device__ inline int bits_set(unsigned word) {
-#ifdef __CUDA_ARCH__
-  return __popc(word);
-#else
-  return __builtin_popcount(word);
-#endif
-}
-
 constexpr int digit_bits = 8, bins = 1 << digit_bits;
 #ifdef __CUDACC__
 constexpr int select_threads = 1024;  // there are fewer rows than multiprocessors
@@ -153,9 +145,9 @@ constexpr int select_warps = select_threads / warp_size;
 __device__ inline int count_before(bool flag, unsigned* scratch, int* all) {
   const int lane = threadIdx.x % warp_size, warp = threadIdx.x / warp_size;
   const unsigned votes = __ballot_sync(all_lanes, flag);
-  if (lane == 0) scratch[warp] = static_cast<unsigned>(bits_set(votes));
+  if (lane == 0) scratch[warp] = static_cast<unsigned>(__popc(votes));
   __syncthreads();
-  int before = bits_set(votes & ((1u << lane) - 1u));
+  int before = __popc(votes & ((1u << lane) - 1u));
   *all = 0;
   for (int w = 0; w < select_warps; ++w) {
     if (w < warp) before += static_cast<int>(scratch[w]);

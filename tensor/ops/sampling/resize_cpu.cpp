@@ -114,9 +114,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
+#include "tensor/cpu/dispatch.h"
 #include "tensor/parallel.h"
 
 namespace rein::ops::cpu {
@@ -128,6 +128,7 @@ HWY_EXPORT(output_row_f64);
 template <class T>
 void resample(const T* x, std::int64_t n, std::int64_t in_h, std::int64_t in_w, std::int64_t channels,
               const Taps<T>& rows, const Taps<T>& cols, std::int64_t out_h, std::int64_t out_w, T* y) {
+  const auto kernel = REIN_KERNEL_OF(T, output_row);
   const std::int64_t in_row = in_w * channels, out_row = out_w * channels;
   const std::int64_t grain = std::max<std::int64_t>(1, 2 * elementwise_grain / std::max<std::int64_t>(1, out_row));
   parallel_ranges(n * out_h, grain, [&](std::int64_t begin, std::int64_t end) {
@@ -135,14 +136,8 @@ void resample(const T* x, std::int64_t n, std::int64_t in_h, std::int64_t in_w, 
     if (static_cast<std::int64_t>(line.size()) < in_row) line.resize(static_cast<std::size_t>(in_row));
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t row = i % out_h, first = rows.start[row];
-      const auto run = [&](auto kernel) {
-        kernel(x + i / out_h * in_h * in_row, in_w, channels, rows.index + first, rows.weight + first,
-               rows.start[row + 1] - first, cols, out_w, line.data(), y + i * out_row);
-      };
-      if constexpr (std::is_same_v<T, float>)
-        run(HWY_DYNAMIC_DISPATCH(output_row_f32));
-      else
-        run(HWY_DYNAMIC_DISPATCH(output_row_f64));
+      kernel(x + i / out_h * in_h * in_row, in_w, channels, rows.index + first, rows.weight + first,
+             rows.start[row + 1] - first, cols, out_w, line.data(), y + i * out_row);
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/sampling/window_sum_kernels.h"
 
 namespace rein::ops {
@@ -14,8 +15,7 @@ void add_window(Tensor& sum, const Tensor& window, std::int64_t y, std::int64_t 
           window.shape());
   require(y >= 0 && x >= 0 && y + window.size(0) <= sum.size(0) && x + window.size(1) <= sum.size(1), op, "the window ",
           window.shape(), " at (", y, ", ", x, ") is not inside of ", sum.shape());
-  require(window.device() == sum.device(), op, "sum and window must be on one device, got ", sum.device().text(),
-          " and ", window.device().text());
+  require_one_device(op, "sum and window", sum, window);
   const std::int64_t channels = sum.size(2), pitch = sum.size(1) * channels;
   dispatch_real(op, sum.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(sum.device(), add_window<T>(sum.mutable_data<T>() + y * pitch + x * channels, pitch,
@@ -28,8 +28,7 @@ void divide_by_counts(Tensor& sum, const Tensor& counts) {
   require(sum && sum.rank() == 3 && counts && counts.dtype() == DType::i64 &&
               counts.shape() == Shape{sum.size(0), sum.size(1)},
           op, "counts must be i64 (H, W) for a sum (H, W, K), got ", counts.shape(), "; sum is ", sum.shape());
-  require(counts.device() == sum.device(), op, "sum and counts must be on one device, got ", sum.device().text(),
-          " and ", counts.device().text());
+  require_one_device(op, "sum and counts", sum, counts);
   dispatch_real(op, sum.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(sum.device(), divide_by_counts<T>(sum.mutable_data<T>(), counts.data<std::int64_t>(), counts.count(),
                                                      sum.size(2)));

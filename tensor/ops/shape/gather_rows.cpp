@@ -2,6 +2,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/shape/gather_rows_kernels.h"
 
 namespace rein::ops {
@@ -13,8 +14,7 @@ void check(const char* op, const char* name, const Tensor& rows, const Tensor& i
   require(index && index.rank() == 2 && index.dtype() == DType::i64 && index.size(0) == rows.size(0), op,
           "index must be i64 (", rows.size(0), ", K), got ", index ? index.shape() : Shape{}, "; ", name, " is ",
           rows.shape());
-  require(index.device() == rows.device(), op, name, " and index must be on one device, got ", rows.device().text(),
-          " and ", index.device().text());
+  require_one_device(op, "rows and index", rows, index);
   if (index.device().is_cuda()) return;  // reading it back would stop the step: the kernels check
   for (const std::int64_t row : index.values<std::int64_t>())
     require(row >= 0 && row < length, op, "index must be within 0 and ", length - 1, ", got ", row, "; ", name, " is ",

@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/shape/reduce_kernels.h"
 
 namespace rein::ops {
@@ -105,9 +106,7 @@ Tensor max_axis_backward(const Tensor& grad_out, const Tensor& indices, const Sh
   const AxisView v = view_along("max_axis_backward", x_shape, axis);
   require(grad_out.shape() == v.without && indices.shape() == v.without, "max_axis_backward",
           "grad_out and indices must have shape ", v.without, ", got ", grad_out.shape(), " and ", indices.shape());
-  require(grad_out.device() == indices.device(), "max_axis_backward",
-          "grad_out and indices must be on one device, got ", grad_out.device().text(), " and ",
-          indices.device().text());
+  require_one_device("max_axis_backward", "grad_out and indices", grad_out, indices);
   Tensor grad_x = Tensor::empty(x_shape, grad_out.dtype(), grad_out.device());
   dispatch_real("max_axis_backward", grad_out.dtype(), [&]<class T>() {
     REIN_ON_DEVICE(grad_out.device(), max_axis_backward<T>(grad_out.data<T>(), indices.data<std::int64_t>(), v.outer,

@@ -62,9 +62,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
+#include "tensor/cpu/dispatch.h"
 #include "tensor/parallel.h"
 
 namespace rein::ops::cpu {
@@ -77,19 +77,11 @@ HWY_EXPORT(sum_columns_f64);
 constexpr std::int64_t sum_chunk = 1 << 12;  // short: a chunk is summed in T, chunks in double
 
 template <class T>
-T sum_chunk_of(const T* x, std::int64_t count) {
-  if constexpr (std::is_same_v<T, float>)
-    return HWY_DYNAMIC_DISPATCH(sum_range_f32)(x, count);
-  else
-    return HWY_DYNAMIC_DISPATCH(sum_range_f64)(x, count);
-}
-
-template <class T>
 double sum_in_chunks(const T* x, std::int64_t count) {
+  const auto kernel = REIN_KERNEL_OF(T, sum_range);
   double sum = 0;
-  for (std::int64_t i = 0; i < count; i += sum_chunk) {
-    sum += static_cast<double>(sum_chunk_of(x + i, std::min(sum_chunk, count - i)));
-  }
+  for (std::int64_t i = 0; i < count; i += sum_chunk)
+    sum += static_cast<double>(kernel(x + i, std::min(sum_chunk, count - i)));
   return sum;
 }
 
@@ -98,12 +90,7 @@ void sum_inner_columns(const T* x, std::int64_t outer, std::int64_t size, std::i
   constexpr std::int64_t rows_per_chunk = 64, cols_per_chunk = 1024;
   const std::int64_t col_chunks = (inner + cols_per_chunk - 1) / cols_per_chunk;
   const std::int64_t row_chunks = std::max<std::int64_t>(1, (size + rows_per_chunk - 1) / rows_per_chunk);
-  const auto column_sums = [&](const T* from, std::int64_t rows, std::int64_t cols, T* sums) {
-    if constexpr (std::is_same_v<T, float>)
-      HWY_DYNAMIC_DISPATCH(sum_columns_f32)(from, rows, inner, cols, sums);
-    else
-      HWY_DYNAMIC_DISPATCH(sum_columns_f64)(from, rows, inner, cols, sums);
-  };
+  const auto column_sums = REIN_KERNEL_OF(T, sum_columns);
   // One group of row chunks at a time keeps the partial lines small however long the axis is.
   constexpr std::int64_t chunks_per_group = 64;
   const std::int64_t groups = (row_chunks + chunks_per_group - 1) / chunks_per_group;
@@ -115,7 +102,7 @@ void sum_inner_columns(const T* x, std::int64_t outer, std::int64_t size, std::i
       T sums[cols_per_chunk];
       double* into = total.data() + o * inner + col;
       for (std::int64_t row = 0; row < size; row += rows_per_chunk) {
-        column_sums(x + (o * size + row) * inner + col, std::min(rows_per_chunk, size - row), cols, sums);
+        column_sums(x + (o * size + row) * inner + col, std::min(rows_per_chunk, size - row), inner, cols, sums);
         for (std::int64_t c = 0; c < cols; ++c) into[c] += static_cast<double>(sums[c]);
       }
     });
@@ -125,7 +112,7 @@ void sum_inner_columns(const T* x, std::int64_t outer, std::int64_t size, std::i
       const std::int64_t first = group * chunks_per_group, chunks = std::min(chunks_per_group, row_chunks - first);
       parallel_for(outer * chunks, [&](std::int64_t i) {
         const std::int64_t o = i / chunks, row = (first + i % chunks) * rows_per_chunk;
-        column_sums(x + (o * size + row) * inner, std::min(rows_per_chunk, size - row), inner,
+        column_sums(x + (o * size + row) * inner, std::min(rows_per_chunk, size - row), inner, inner,
                     partial.data() + i * inner);
       });
       for (std::int64_t i = 0; i < outer * chunks; ++i) {

@@ -5,6 +5,7 @@
 
 #include "tensor/cuda/door.h"
 #include "tensor/error.h"
+#include "tensor/one_device.h"
 #include "tensor/ops/shape/shape_ops_kernels.h"
 
 namespace rein::ops {
@@ -153,8 +154,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
             "parts must agree except along axis ", a, ", got ", first.shape(), " and ", part.shape());
     require(part.dtype() == first.dtype(), "concat", "parts must have one dtype, got ", name_of(first.dtype()), " and ",
             name_of(part.dtype()));
-    require(part.device() == first.device(), "concat", "parts must be on one device, got ", first.device().text(),
-            " and ", part.device().text());
+    require_one_device("concat", "parts", first, part);
     sizes.push_back(part.size(a));
   }
   const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});

@@ -263,7 +263,9 @@ TEST_CASE("ops say when their inputs are on two devices") {
                        "[conv2d] x, weight and bias must be on one device, got cpu and cuda:0", std::invalid_argument);
   const Tensor q = random("q", {1, 2, 4});
   CHECK_THROWS_WITH_AS(ops::attention(rows_of(q), rows_of(q.to(device)), rows_of(q), {}),
-                       "[attention] all inputs must be on one device, got cpu and cuda:0", std::invalid_argument);
+                       "[attention] q, k, v, blocked and the tables of relative positions must be on one device, got "
+                       "cpu, cuda:0 and cpu",
+                       std::invalid_argument);
 }
 
 }  // namespace

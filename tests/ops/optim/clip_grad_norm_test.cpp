@@ -19,7 +19,8 @@ TEST_CASE("clip leaves all alone when the norm is not finite, and takes both dty
   all[0].mutable_data<float>()[1] = NAN;
   CHECK(std::isnan(ops::clip_norm_of_all(all, 1).item()));
   CHECK(all[1].item() == 4);
-  CHECK_THROWS_WITH_AS(ops::clip_norm_of_all(all, 0), "[clip] max_norm must be above 0, got 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(ops::clip_norm_of_all(all, 0), "[clip_grad_norm] max_norm must be above 0, got 0",
+                       std::invalid_argument);
 }
 
 }  // namespace
