@@ -98,7 +98,7 @@ std::shared_ptr<const Source> unlabelled(std::shared_ptr<const Dataset> set, con
 
 Tensor partners(const Tensor& images) {
   require(images.size(0) % 2 == 0, "partners", "images must come in pairs, got ", images.shape());
-  Tensor out = Tensor::empty(images.shape(), images.dtype());
+  Tensor out = Tensor::empty(images.shape(), images.dtype(), images.device());
   for (std::int64_t i = 0; i < images.size(0); ++i) {
     const std::int64_t other = i % 2 == 0 ? i + 1 : i - 1;
     out.rows(i, i + 1).copy_from(images.rows(other, other + 1));

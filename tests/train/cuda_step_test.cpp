@@ -58,13 +58,8 @@ class Stepper {
     StepNumbers numbers;
     const auto work = [&] {
       numbers = run_step(model_, optimizer_, trained_,
-                         {.images = batch,
-                          .labels = testing::random_labels({2, 24, 16}, 5, number),
-                          .micro_batch = 1,
-                          .key = RandomKey(5).child(number),
-                          .lr = 1e-3,
-                          .clip = 0.5},
-                         times);
+                         {.photos = 2, .micro_batch = 1, .key = RandomKey(5).child(number), .lr = 1e-3, .clip = 0.5},
+                         segmentor_losses(model_, batch, testing::random_labels({2, 24, 16}, 5, number)), times);
     };
     if (graphs_ && number > 0)
       graph_.run(work);
@@ -220,8 +215,8 @@ TEST_CASE("a run on the device reports every step in order, with the CPU's numbe
   const std::vector<std::string> overrides{"train.iterations=3", "train.checkpoint_every=2", "train.lr=1e-3",
                                            "train.cuda_graph=true"};
   Reports expected, got;
-  const TrainResult cpu = train::train({config_of(run, overrides), run / "cpu", false}, expected);
-  const TrainResult cuda = train::train({config_of(run, overrides), run / "cuda", false, device}, got);
+  const RunResult cpu = train::train({config_of(run, overrides), run / "cpu", false}, expected);
+  const RunResult cuda = train::train({config_of(run, overrides), run / "cuda", false, device}, got);
   REQUIRE(got.steps.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     const StepReport &g = got.steps[i], &e = expected.steps[i];

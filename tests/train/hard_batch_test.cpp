@@ -30,8 +30,8 @@ struct Reports final : Observer {
   std::vector<StepReport> steps;
 };
 
-TrainResult run_of(const testing::TinyRun& run, const fs::path& out, const std::vector<std::string>& overrides,
-                   Reports& reports) {
+RunResult run_of(const testing::TinyRun& run, const fs::path& out, const std::vector<std::string>& overrides,
+                 Reports& reports) {
   Config c = read_config(run / "config.toml", overrides);
   resolve_paths(c, run / "config.toml", {run.folder().path(), run.folder().path()});
   return train::train({c, out, false}, reports);
@@ -110,7 +110,7 @@ TEST_CASE("batches without a labelled pixel are trained through, counted and sai
     const testing::TinyRun run;
     remove_labels(run, 0, 7);
     Reports reports;
-    const TrainResult result =
+    const RunResult result =
         run_of(run, run / "out",
                with_head(head, {"train.iterations=2", "train.eval_every=0", "train.checkpoint_every=9"}), reports);
     CHECK(result.batches_without_labels == 2);

@@ -12,6 +12,7 @@
 #include "tensor/io/safetensors.h"
 #include "tensor/parallel.h"
 #include "tests/harness/temp_folder.h"
+#include "train/error.h"
 #include "train/run/build.h"
 
 using namespace rein;
@@ -112,6 +113,12 @@ TEST_CASE("the same seed gives the same file, for any number of threads, in one 
   CHECK(place.run("d", {"train.seed=1"}).sha256 != first.sha256);
   CHECK_THROWS(place.run("c", {"train.lr=2e-3"}, true));
   CHECK_THROWS(place.run("c"));  // holds a run
+}
+
+TEST_CASE("pretraining: a loss that is not finite ends the run, and the message says of what") {
+  const Place place;
+  CHECK_THROWS_WITH_AS(place.run("nan", {"train.weight_decay=1e30", "train.warmup=0"}),
+                       doctest::Contains("[pretrain] step "), train::CheckFailed);
 }
 
 TEST_CASE("micro-batches and pairs of styles: the whole batch's masks and gradients") {

@@ -86,12 +86,11 @@ void time_flow(models::Segmentor& segmentor, AdamW& optimizer, const Tensor& ima
       StepTimes times;
       const auto work = [&] {
         numbers = run_step(segmentor, optimizer, trained,
-                           {.images = images,
-                            .labels = labels,
+                           {.photos = images.size(0),
                             .micro_batch = images.size(0),
                             .key = RandomKey(4).child(static_cast<std::uint64_t>(i)),
                             .lr = 1e-4},
-                           times);
+                           segmentor_losses(segmentor, images, labels), times);
       };
       if (as_graph)
         graph.run(work);

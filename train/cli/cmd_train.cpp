@@ -34,7 +34,7 @@ int run(const Arguments& a, const Globals& globals) {
                           (std::filesystem::path(a.config).stem().string() + "-" + config.model.method)
                     : std::filesystem::path(a.out);
   ConsoleObserver console(globals.quiet ? Verbosity::quiet : Verbosity::normal);
-  const TrainResult result = train({config, folder, a.resume, device}, console);
+  const RunResult result = train({config, folder, a.resume, device}, console);
   if (globals.json) {
     nlohmann::ordered_json json = {{"folder", folder.string()}, {"steps", result.steps}, {"last_loss", nullptr}};
     if (result.last_loss) json["last_loss"] = *result.last_loss;

@@ -99,8 +99,8 @@ CheckpointInfo read_checkpoint(const fs::path& folder) {
   return info;
 }
 
-Config read_checkpoint_config(const fs::path& folder) {
-  return read_config(folder / config_name);
+Config read_checkpoint_config(const fs::path& folder, Purpose purpose) {
+  return read_config(folder / config_name, {}, purpose);
 }
 
 void check_backbone(const CheckpointInfo& info, const fs::path& backbone, const std::string& sha256) {

@@ -48,7 +48,7 @@ void write_checkpoint(const std::filesystem::path& folder, const CheckpointInfo&
 // fault.
 CheckpointInfo read_checkpoint(const std::filesystem::path& folder);
 // The configuration with the paths of the machine that wrote it.
-Config read_checkpoint_config(const std::filesystem::path& folder);
+Config read_checkpoint_config(const std::filesystem::path& folder, Purpose purpose = Purpose::train);
 
 // Throws unless `backbone` has the recorded SHA-256. `sha256` is the file's.
 void check_backbone(const CheckpointInfo& info, const std::filesystem::path& backbone, const std::string& sha256);

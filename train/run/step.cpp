@@ -35,20 +35,22 @@ StepValues StepNumbers::get() {
   return values;
 }
 
-StepNumbers run_step(models::Segmentor& model, AdamW& optimizer, std::span<const Variable> trained,
-                     const StepInput& input, StepTimes& times) {
-  const std::int64_t photos = input.images.size(0);
-  require(input.micro_batch >= 1 && photos % input.micro_batch == 0, "train", "a batch of ", photos,
+PartLoss segmentor_losses(const models::Segmentor& model, const Tensor& images, const Tensor& labels) {
+  return [&model, images, labels, scope = model.head().scope(labels)](const nn::ForwardContext& context,
+                                                                      std::int64_t first, std::int64_t end) {
+    return model.loss(context, images.rows(first, end), labels.rows(first, end), scope);
+  };
+}
+
+StepNumbers run_step(nn::Module& model, AdamW& optimizer, std::span<const Variable> trained, const StepInput& input,
+                     const PartLoss& losses_of, StepTimes& times) {
+  require(input.micro_batch >= 1 && input.photos % input.micro_batch == 0, "train", "a batch of ", input.photos,
           " photos cannot be cut into micro-batches of ", input.micro_batch);
   StepNumbers numbers;
-  // Divisors and random numbers are those of the whole batch.
-  const models::LossScope scope = model.head().scope(input.labels);
-  for (std::int64_t first = 0; first < photos; first += input.micro_batch) {
+  for (std::int64_t first = 0; first < input.photos; first += input.micro_batch) {
     const nn::ForwardContext context{.training = true, .key = input.key, .first_sample = first};
-    const std::int64_t end = first + input.micro_batch;
     const double start = now_seconds();
-    const models::Losses losses =
-        model.loss(context, input.images.rows(first, end), input.labels.rows(first, end), scope);
+    const models::Losses losses = losses_of(context, first, first + input.micro_batch);
     const double middle = now_seconds();
     backward(losses.total);
     times.forward += middle - start;
@@ -56,8 +58,7 @@ StepNumbers run_step(models::Segmentor& model, AdamW& optimizer, std::span<const
     numbers.add(losses);
   }
   const double updating = now_seconds();
-  const Tensor norm = clip_gradients_there(trained, input.clip);
-  numbers.start(norm);
+  numbers.start(clip_gradients_there(trained, input.clip));
   optimizer.step(input.lr);
   model.clear_grads();
   times.update += now_seconds() - updating;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "models/segmentor.h"
@@ -11,10 +12,17 @@
 
 namespace rein::train {
 
+// The losses of photos [first, end) of a batch: their part of the whole batch's, so that the parts' gradients add up to
+// its. The context's key is the step's.
+using PartLoss = std::function<models::Losses(const nn::ForwardContext& context, std::int64_t first, std::int64_t end)>;
+
+// A segmentor's: divisors and random numbers are those of the whole batch. images f32 (N, H, W, 3), anywhere, best
+// where the model is; labels i64 (N, H, W), on the CPU.
+PartLoss segmentor_losses(const models::Segmentor& model, const Tensor& images, const Tensor& labels);
+
 struct StepInput {
-  Tensor images;               // f32 (N, H, W, 3), anywhere; best where the model is
-  Tensor labels;               // i64 (N, H, W), on the CPU
-  std::int64_t micro_batch{};  // photos; N is a multiple
+  std::int64_t photos{};       // of the batch
+  std::int64_t micro_batch{};  // photos is a multiple of it
   RandomKey key{};             // of this step
   double lr = 0, clip = 0;     // clip 0: only the norm is taken
 };
@@ -45,7 +53,7 @@ struct StepTimes {
 
 // `trained` are the parameters whose gradients are clipped. The update is made whatever the numbers are: the caller,
 // who reads them, stops the run when they are not finite. Gradients are cleared.
-StepNumbers run_step(models::Segmentor& model, AdamW& optimizer, std::span<const Variable> trained,
-                     const StepInput& input, StepTimes& times);
+StepNumbers run_step(nn::Module& model, AdamW& optimizer, std::span<const Variable> trained, const StepInput& input,
+                     const PartLoss& losses_of, StepTimes& times);
 
 }  // namespace rein::train

@@ -1,37 +1,11 @@
-// A training run: loop, accumulation, optimiser, schedule, evaluation, checkpoints.
-//
-// Step s uses batch s of the loader and the random key (seed, s); nothing depends on call order or on the number of
-// threads. A run that was killed and resumed from a checkpoint gives the same numbers, bit for bit, as one never
-// killed.
+// A training run: the loop (run_loop.h) over a segmentor and photos with labels, scored on the evaluation's targets.
 #pragma once
 
-#include <filesystem>
-#include <memory>
-#include <optional>
-
-#include "train/config/config.h"
-#include "train/run/observer.h"
+#include "train/run/run_loop.h"
 
 namespace rein::train {
 
-struct TrainOptions {
-  Config config;  // with resolved paths
-  std::filesystem::path folder;
-  bool resume = false;  // go on from the newest whole checkpoint, if there is one
-  Device device{};      // where the model is trained and evaluated
-};
-
-struct TrainResult {
-  std::int64_t steps = 0;
-  std::optional<double> last_loss;  // nothing when the run was finished already
-  std::vector<TargetScore> scores;  // of the last evaluation
-  // Of this call: steps with NaN or infinite costs where queries are matched, and batches without a labelled pixel.
-  std::int64_t steps_with_bad_costs = 0, batches_without_labels = 0;
-};
-
-// Everything that can be wrong about the input is found before the folder is touched. Throws CheckFailed when a loss
-// or a gradient is not finite (the run's checkpoints stay as they are). On a device a step is reported, and such a
-// number found, one step late, but before anything is scored or saved: the host does not wait for the step it gave.
-TrainResult train(const TrainOptions& options, Observer& observer);
+// Everything that can be wrong about the input is found before the folder is touched.
+RunResult train(const RunOptions& options, Observer& observer);
 
 }  // namespace rein::train
