@@ -129,6 +129,17 @@ TEST_CASE("mistake 10: the wrong dtype") {
     if (tensor.shape.size() == 2 && tensor.shape[0] > 1) tensor.dtype = "I8";
   w.refused(w.hollow("int8.safetensors", tensors),
             {"dtype I8 is not supported", "hint: quantised files cannot be used"});
+  const auto refused = [&](const std::string& dtype, const std::string& problem, const std::string& hint) {
+    CAPTURE(dtype);
+    for (auto& [name, tensor] : tensors)
+      if (tensor.shape.size() == 2 && tensor.shape[0] > 1) tensor.dtype = dtype;
+    w.refused(w.hollow("other.safetensors", tensors), {problem, "hint: " + hint});
+  };
+  refused("F8_E4M3", "dtype F8_E4M3 is not supported", "quantised files");
+  refused("I32", "holds integers (I32)", "quantised files");
+  refused("I64", "holds integers (I64)", "rein inspect --tensors");
+  refused("BOOL", "dtype BOOL is not supported", "rein inspect --tensors");
+  refused("C64", "dtype C64 is not supported", "rein inspect --tensors");
 }
 
 TEST_CASE("a pickle that wants to run something") {

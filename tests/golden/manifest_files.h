@@ -81,10 +81,11 @@ inline void write_hollow(const std::filesystem::path& path, const std::map<std::
   std::string header;
   std::uint64_t at = 0;
   for (const auto& [name, tensor] : tensors) {
-    std::uint64_t bytes = tensor.dtype == "F16" || tensor.dtype == "BF16" ? 2
-                          : tensor.dtype == "I8"                          ? 1
-                          : tensor.dtype == "I64"                         ? 8
-                                                                          : 4;
+    const std::string& dtype = tensor.dtype;
+    std::uint64_t bytes = dtype == "F16" || dtype == "BF16"                              ? 2
+                          : dtype == "I8" || dtype == "BOOL" || dtype.starts_with("F8_") ? 1
+                          : dtype == "I64" || dtype == "C64"                             ? 8
+                                                                                         : 4;
     std::string shape;
     for (const std::int64_t size : tensor.shape) {
       bytes *= static_cast<std::uint64_t>(size);

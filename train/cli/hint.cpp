@@ -5,6 +5,8 @@
 namespace rein::train {
 
 std::string hint_for(const std::string& error) {
+  constexpr const char* quantised = "quantised files cannot be used: take the f32, f16 or bf16 file of the same model";
+  constexpr const char* not_weights = "rein inspect --tensors FILE lists what the file holds, each with its dtype";
   // First match wins: the more particular text comes first.
   static const std::pair<const char*, const char*> hints[] = {
       {"git-LFS", "fetch the real file: git lfs pull, or download it from its page again"},
@@ -25,8 +27,16 @@ std::string hint_for(const std::string& error) {
       {"neither a safetensors nor a PyTorch file", "docs/weights.md says where to get each backbone"},
       {"is asked for", "rein inspect FILE says what a file is; docs/weights.md where to get each one"},
       {"fits several families", "say which it is: --family NAME, in a configuration model.family"},
-      {"weights must be F32", "quantised files cannot be used: take the f32, f16 or bf16 file of the same model"},
-      {"dtype ", "quantised files cannot be used: take the f32, f16 or bf16 file of the same model"},
+      {"dtype I8 is not", quantised},
+      {"dtype F8_", quantised},
+      {"dtype F6_", quantised},
+      {"dtype F4 is not", quantised},
+      {"dtype U32 is not", quantised},      // MLX packs 4-bit numbers so
+      {"holds integers (I32)", quantised},  // GPTQ and AWQ
+      {"holds integers (U8)", quantised},   // bitsandbytes, GGUF's blocks
+      {"weights must be F32", not_weights},
+      {"is not supported (F64", not_weights},
+      {"unknown dtype", "the file is damaged, or newer than the safetensors format that this program knows"},
       {"no known ViT", "docs/weights.md lists the files that are known; rein inspect --tensors FILE shows this one's"},
       {"number of heads is not in the file", "say it: --heads N, in a configuration model.heads"},
       {"a multiple of the patch side",
