@@ -7,7 +7,7 @@ namespace {
 
 using Body = std::function<std::vector<Variable>(std::span<const Variable>)>;
 
-struct CheckpointSaved {
+struct RecomputeSaved {
   Body body;
   std::vector<SavedTensor> inputs;
   std::vector<bool> wanted;
@@ -15,7 +15,7 @@ struct CheckpointSaved {
 
 // Forward again, recorded from fresh leaves; a nested sweep adds to the parameters' gradients directly and leaves the
 // inputs' gradients in the fresh leaves.
-void checkpoint_vjp(const CheckpointSaved& s, GradContext& g) {
+void recompute_vjp(const RecomputeSaved& s, GradContext& g) {
   std::vector<Variable> inputs;
   for (std::size_t i = 0; i < s.inputs.size(); ++i) {
     if (!s.inputs[i])
@@ -41,7 +41,7 @@ void checkpoint_vjp(const CheckpointSaved& s, GradContext& g) {
 
 }  // namespace
 
-std::vector<Variable> checkpoint(Body body, std::vector<Variable> inputs, bool uses_trainable) {
+std::vector<Variable> recompute(Body body, std::vector<Variable> inputs, bool uses_trainable) {
   std::vector<Tensor> outputs;
   {
     const NoGrad no_grad;
@@ -51,16 +51,16 @@ std::vector<Variable> checkpoint(Body body, std::vector<Variable> inputs, bool u
   // A witness that requires a gradient keeps the node on the tape when only inner leaves want one.
   if (uses_trainable) recorded.push_back(parameter(Tensor::zeros({}, DType::f32)));
   return record_many(
-      "checkpoint", std::move(recorded), std::move(outputs),
+      "recompute", std::move(recorded), std::move(outputs),
       [&](Saver& save) {
-        CheckpointSaved s{std::move(body), {}, {}};
+        RecomputeSaved s{std::move(body), {}, {}};
         for (std::size_t i = 0; i < inputs.size(); ++i) {
           s.inputs.push_back(inputs[i] ? save(inputs[i].value()) : SavedTensor{});
           s.wanted.push_back(save.wants(static_cast<int>(i)));
         }
         return s;
       },
-      checkpoint_vjp);
+      recompute_vjp);
 }
 
 }  // namespace rein

@@ -13,7 +13,7 @@ namespace rein {
 // Runs body(inputs) without recording; backward runs it again, recorded, and goes through it. Gradients reach `inputs`
 // and every trainable leaf that body uses. body must be a pure function of its inputs and leaves: random numbers come
 // from keys, so dropout repeats itself. `uses_trainable`: body uses trainable leaves beyond `inputs`.
-std::vector<Variable> checkpoint(std::function<std::vector<Variable>(std::span<const Variable>)> body,
-                                 std::vector<Variable> inputs, bool uses_trainable = true);
+std::vector<Variable> recompute(std::function<std::vector<Variable>(std::span<const Variable>)> body,
+                                std::vector<Variable> inputs, bool uses_trainable = true);
 
 }  // namespace rein

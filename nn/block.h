@@ -8,7 +8,7 @@
 
 #include "nn/attention.h"
 #include "nn/mlp.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 #include "nn/window_attention.h"
 
 namespace rein::nn {

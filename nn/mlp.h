@@ -6,7 +6,7 @@
 
 #include "nn/hooks.h"
 #include "nn/linear.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 namespace rein::nn {
 

@@ -1,4 +1,4 @@
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 #include "autograd/ops/norm/norm.h"
 #include "tensor/error.h"

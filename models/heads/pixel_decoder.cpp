@@ -159,7 +159,7 @@ PixelDecoderOut PixelDecoder::operator()(const std::vector<Variable>& features, 
       return std::vector{layer(v[0], v[1], reference, levels)};
     };
     const std::vector<Variable> inputs{x, position};
-    x = recompute ? checkpoint(body, inputs)[0] : body(inputs)[0];
+    x = recompute ? rein::recompute(body, inputs)[0] : body(inputs)[0];
   }
 
   PixelDecoderOut out;

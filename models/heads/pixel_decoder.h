@@ -9,7 +9,7 @@
 #include "models/heads/semantic_fpn.h"  // ConvGn
 #include "nn/conv.h"
 #include "nn/ms_deform_attn.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 namespace rein::models {
 

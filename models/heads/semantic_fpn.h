@@ -7,7 +7,7 @@
 
 #include "models/heads/head.h"
 #include "nn/conv.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 namespace rein::models {
 

@@ -55,7 +55,7 @@ std::vector<Variable> TransformerDecoder::operator()(Variable x, const Variable&
       const auto body = [&layer, blocked](std::span<const Variable> in) {
         return std::vector{layer(in[0], in[1], {in[2], in[3]}, blocked)};
       };
-      x = checkpoint(body, {x, position, level.key, level.value})[0];
+      x = rein::recompute(body, {x, position, level.key, level.value})[0];
     } else {
       x = layer(x, position, level, blocked);
     }

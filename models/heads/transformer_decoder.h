@@ -9,7 +9,7 @@
 
 #include "models/heads/pixel_decoder.h"  // Ffn
 #include "nn/multihead_attention.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 namespace rein::models {
 

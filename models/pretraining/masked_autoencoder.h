@@ -14,7 +14,7 @@
 
 #include "models/vit/vit.h"
 #include "nn/linear.h"
-#include "nn/norm.h"
+#include "nn/norm_layers.h"
 
 namespace rein::models {
 

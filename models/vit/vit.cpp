@@ -171,8 +171,8 @@ VitOutput Vit::forward(const Variable& image, const nn::ForwardContext& context,
       return std::vector<Variable>{block(x[0], inside, {pass.get(), i, turns, h, w})};
     };
     const bool recompute = wanted.recompute && recording() && (wanted.blocks_trainable || state.tokens.requires_grad());
-    state.tokens =
-        recompute ? checkpoint(run, {state.tokens}, wanted.blocks_trainable)[0] : run(std::span(&state.tokens, 1))[0];
+    state.tokens = recompute ? rein::recompute(run, {state.tokens}, wanted.blocks_trainable)[0]
+                             : run(std::span(&state.tokens, 1))[0];
     if (pass) pass->after_block(i, state);
     if (std::ranges::binary_search(out, i)) output.features.push_back(map_of(state, h, w));
   }

@@ -192,7 +192,7 @@ TEST_CASE("a long chain neither recurses nor keeps what it saved") {
   for (int i = 0; i < 200000; ++i) z = times(z, 1.0);  // never run backwards: freed without recursion as well
 }
 
-TEST_CASE("checkpoint gives the same gradients, for inputs and for inner parameters, and saves only its inputs") {
+TEST_CASE("recompute gives the same gradients, for inputs and for inner parameters, and saves only its inputs") {
   const Tensor x0 = random_normal(RandomKey(1), {4, 8}, 0, 1, DType::f64);
   const Tensor cotangent = random_normal(RandomKey(2), {4, 8}, 0, 1, DType::f64);
   std::vector<std::vector<double>> grads;
@@ -203,7 +203,7 @@ TEST_CASE("checkpoint gives the same gradients, for inputs and for inner paramet
     const auto body = [&](std::span<const Variable> in) {
       return std::vector{layer_norm(layer_norm(in[0], w, b, 0.1), w, b, 0.1)};
     };
-    const Variable y = recompute ? checkpoint(body, {x})[0] : body(std::vector{x})[0];
+    const Variable y = recompute ? rein::recompute(body, {x})[0] : body(std::vector{x})[0];
     if (recompute) CHECK(y.impl()->node->saved_bytes.size() == 1);
     backward(y, cotangent);
     grads.push_back(x.grad().to_doubles());
@@ -211,7 +211,7 @@ TEST_CASE("checkpoint gives the same gradients, for inputs and for inner paramet
       for (const double v : p.grad().to_doubles()) grads.back().push_back(v);
     x = constant(x0);  // only the inner parameters want a gradient
     w.clear_grad();
-    backward(checkpoint(body, {x})[0], cotangent);
+    backward(rein::recompute(body, {x})[0], cotangent);
     for (std::size_t i = 0; i < 8; ++i)
       CHECK(w.grad().at(static_cast<std::int64_t>(i)) == doctest::Approx(grads.back()[32 + i]));
   }

@@ -100,18 +100,18 @@ TEST_CASE("adamw: refuses what it cannot train") {
   CHECK_THROWS_AS(optimizer.add("c", constant(Tensor::scalar(1)), 1, 0), std::invalid_argument);
 }
 
-TEST_CASE("clip: by the norm of all gradients together") {
+TEST_CASE("clip_grad_norm: by the norm of all gradients together") {
   std::vector<Variable> params = {leaf({0, 0}), leaf({0}), leaf({5})};
   give(params[0], {3.0, 0.0});
   give(params[1], {4.0});  // the third has none
-  CHECK(gradient_norm(params) == 5.0);
-  CHECK(clip_gradients(params, 10.0) == 5.0);
+  CHECK(grad_norm(params) == 5.0);
+  CHECK(clip_grad_norm(params, 10.0) == 5.0);
   CHECK(params[1].grad().at(0) == 4.0);
-  CHECK(clip_gradients(params, 1.0) == 5.0);
+  CHECK(clip_grad_norm(params, 1.0) == 5.0);
   CHECK(params[0].grad().at(0) == doctest::Approx(3.0 / (5 + 1e-6)).epsilon(1e-12));
-  CHECK_THROWS_AS(clip_gradients(params, 0.0), std::invalid_argument);
+  CHECK_THROWS_AS(clip_grad_norm(params, 0.0), std::invalid_argument);
   give(params[0], {std::nan(""), 0.0});
-  CHECK(std::isnan(clip_gradients(params, 1.0)));
+  CHECK(std::isnan(clip_grad_norm(params, 1.0)));
   CHECK(params[1].grad().at(0) == doctest::Approx(4.0 / (5 + 1e-6)).epsilon(1e-12));  // left alone
 }
 

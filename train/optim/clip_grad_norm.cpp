@@ -16,18 +16,18 @@ std::vector<Tensor> gradients_of(std::span<const Variable> params) {
 
 }  // namespace
 
-double gradient_norm(std::span<const Variable> params) {
-  return ops::norm_of_all(gradients_of(params)).item();
+double grad_norm(std::span<const Variable> params) {
+  return ops::grad_norm(gradients_of(params)).item();
 }
 
-double clip_gradients(std::span<const Variable> params, double max_norm) {
+double clip_grad_norm(std::span<const Variable> params, double max_norm) {
   std::vector<Tensor> gradients = gradients_of(params);
-  return ops::clip_norm_of_all(gradients, max_norm).item();
+  return ops::clip_grad_norm(gradients, max_norm).item();
 }
 
-Tensor clip_gradients_there(std::span<const Variable> params, double max_norm) {
+Tensor clip_grad_norm_there(std::span<const Variable> params, double max_norm) {
   std::vector<Tensor> gradients = gradients_of(params);
-  return max_norm > 0 ? ops::clip_norm_of_all(gradients, max_norm) : ops::norm_of_all(gradients);
+  return max_norm > 0 ? ops::clip_grad_norm(gradients, max_norm) : ops::grad_norm(gradients);
 }
 
 }  // namespace rein::train

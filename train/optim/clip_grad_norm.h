@@ -10,13 +10,13 @@
 namespace rein::train {
 
 // sqrt of the sum of squares over all gradients present, summed in f64 in a fixed order; 0 when there is none.
-double gradient_norm(std::span<const Variable> params);
+double grad_norm(std::span<const Variable> params);
 
 // Multiplies every gradient by min(1, max_norm / (norm + 1e-6)). Returns the norm before. max_norm > 0. A norm that is
 // not finite leaves the gradients alone: the caller decides (the trainer stops).
-double clip_gradients(std::span<const Variable> params, double max_norm);
+double clip_grad_norm(std::span<const Variable> params, double max_norm);
 
 // Both, but the norm stays where the gradients are, an f64 scalar: nobody waits for it. max_norm 0: no clipping.
-Tensor clip_gradients_there(std::span<const Variable> params, double max_norm);
+Tensor clip_grad_norm_there(std::span<const Variable> params, double max_norm);
 
 }  // namespace rein::train

@@ -58,7 +58,7 @@ StepNumbers run_step(nn::Module& model, AdamW& optimizer, std::span<const Variab
     numbers.add(losses);
   }
   const double updating = now_seconds();
-  numbers.start(clip_gradients_there(trained, input.clip));
+  numbers.start(clip_grad_norm_there(trained, input.clip));
   optimizer.step(input.lr);
   model.clear_grads();
   times.update += now_seconds() - updating;

@@ -45,7 +45,7 @@ void verify_adamw(const GoldenFile& file, Comparison& compare) {
       params[i].clear_grad();
       if (file.has(name)) params[i].set_grad(file.tensor(name, dtype).clone());
     }
-    norms.mutable_data<double>()[s] = clip ? clip_gradients(params, config.number("max_norm")) : gradient_norm(params);
+    norms.mutable_data<double>()[s] = clip ? clip_grad_norm(params, config.number("max_norm")) : grad_norm(params);
     for (std::size_t i = 0; clip && i < count; ++i)
       if (params[i].grad()) compare.check("out.grad." + step + std::to_string(i), params[i].grad());
     for (std::size_t i = 0; i < count; ++i)

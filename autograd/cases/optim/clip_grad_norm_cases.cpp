@@ -17,7 +17,7 @@ std::vector<Tensor> rows_of_all(const Tensor& x) {
 }
 
 // Each row of x is a tensor of its own: more of them than one launch takes, and of all alignments.
-const Cases cases("clip", [](CaseList& list) {
+const Cases cases("clip_grad_norm", [](CaseList& list) {
   for (const double max_norm : {0.5, 1e6})
     for (const Shape& shape : {Shape{1, 1}, Shape{3, 33}, Shape{2, 9001}, Shape{600, 3}, Shape{3, 0}})
       list.add({.label = concat_text(shape, " to ", max_norm),
@@ -26,7 +26,7 @@ const Cases cases("clip", [](CaseList& list) {
                     [=](Vars in) {
                       const Tensor x = in[0].value().clone();
                       auto rows = rows_of_all(x);
-                      const Tensor norm = ops::clip_norm_of_all(rows, max_norm);
+                      const Tensor norm = ops::clip_grad_norm(rows, max_norm);
                       return Outs{constant(x), constant(norm)};
                     },
                 .reference =

@@ -39,7 +39,7 @@ void scale(std::span<Tensor> tensors, const Tensor& norm, double max_norm) {
 
 }  // namespace
 
-Tensor norm_of_all(std::span<const Tensor> tensors) {
+Tensor grad_norm(std::span<const Tensor> tensors) {
   const Device device = device_of(tensors);
   Tensor squares = Tensor::empty({}, DType::f64, device), norm = Tensor::empty({}, DType::f64, device);
   REIN_ON_DEVICE(device, sum_squares<float>(read_slots<float>(tensors), false, squares.mutable_data<double>()));
@@ -48,9 +48,9 @@ Tensor norm_of_all(std::span<const Tensor> tensors) {
   return norm;
 }
 
-Tensor clip_norm_of_all(std::span<Tensor> tensors, double max_norm) {
+Tensor clip_grad_norm(std::span<Tensor> tensors, double max_norm) {
   require(max_norm > 0, "clip_grad_norm", "max_norm must be above 0, got ", max_norm);
-  const Tensor norm = norm_of_all(tensors);
+  const Tensor norm = grad_norm(tensors);
   scale<float>(tensors, norm, max_norm);
   scale<double>(tensors, norm, max_norm);
   return norm;

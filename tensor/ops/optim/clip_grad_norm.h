@@ -12,10 +12,10 @@ namespace rein::ops {
 
 // sqrt of the sum of all squares, an f64 scalar on the device of the first tensor; 0 on the CPU when there is none. All
 // must be f32 or f64 and on one device.
-Tensor norm_of_all(std::span<const Tensor> tensors);
+Tensor grad_norm(std::span<const Tensor> tensors);
 
 // Multiplies every element by max_norm / (norm + 1e-6) when that is below 1; a norm that is not finite leaves all
 // alone. Returns the norm before. max_norm > 0.
-Tensor clip_norm_of_all(std::span<Tensor> tensors, double max_norm);
+Tensor clip_grad_norm(std::span<Tensor> tensors, double max_norm);
 
 }  // namespace rein::ops
