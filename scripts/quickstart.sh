@@ -54,6 +54,7 @@ watch_build() {
   while IFS= read -r line; do
     [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
     count=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]}
+    [ "$all" -gt 2 ] || continue  # ninja looks for new files first
     if $quiet; then
       continue
     elif [ -t 1 ]; then

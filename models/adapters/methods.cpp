@@ -1,4 +1,6 @@
 // The table of methods. A new one: its file, the include of its header, and its line here.
+#include <utility>
+
 #include "models/adapters/adapter.h"
 #include "models/adapters/method.h"
 #include "models/adapters/rein_adapter.h"

@@ -121,7 +121,7 @@ struct Config {
   Purpose purpose = Purpose::train;
   PretrainConfig pretrain{};
   ModelConfig model;
-  std::map<std::string, models::Settings> methods = default_settings();  // by method; those without settings left out
+  std::map<std::string, models::Settings> methods = default_settings();  // by method
   DataConfig data;
   TrainConfig train;
   EvalConfig eval;

@@ -145,8 +145,7 @@ std::vector<Field> all_fields(Config& c) {
 
 std::map<std::string, models::Settings> default_settings() {
   std::map<std::string, models::Settings> settings;
-  for (const models::MethodEntry& entry : models::methods())
-    if (!entry.settings.empty()) settings.emplace(entry.name, entry.settings);
+  for (const models::MethodEntry& entry : models::methods()) settings.emplace(entry.name, entry.settings);
   return settings;
 }
 

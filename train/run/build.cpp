@@ -37,8 +37,7 @@ models::SegmentorOptions segmentor_options(const Config& config, const models::V
   options.vit = vit;
   options.out_indices = out_indices(config.model, vit);
   const models::MethodEntry& method = models::method_entry(config.model.method);
-  const auto settings = config.methods.find(method.name);
-  options.method = method.make(settings == config.methods.end() ? models::Settings({}) : settings->second);
+  options.method = method.make(config.methods.at(method.name));
   options.recompute = config.train.recompute;
   options.head_kind = models::head_kind_of(config.model.head);
   options.mask2former.classes = classes;
