@@ -64,8 +64,8 @@ void Segmentor::use_bf16() {
   require(!options_.method.trains_backbone, "segmentor",
           "bf16 is for a frozen backbone: with method full its weights are trained, and would lose bits");
   nn::round_frozen_products(*this);
-  if (backbone_.adapter() != nullptr) nn::round_trained_products(*backbone_.adapter());
-  nn::set_products(*this, Products::tf32);  // the head's, and the patch embedding's
+  nn::set_precision(*this, nn::Precision::tf32);  // the head's, and the patch embedding's
+  if (backbone_.adapter() != nullptr) nn::set_precision(*backbone_.adapter(), nn::Precision::bf16);
   mixed_ = true;
 }
 

@@ -120,7 +120,7 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
   }
   if (!report.ok()) return report;
   for (auto& [path, param] : found) {
-    if (param->frozen || param->layout != Layout::plain) {
+    if (param->frozen || param->layout == Layout::conv) {
       set_value(*param, source.read(path, dtype));
       continue;
     }
@@ -134,19 +134,17 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
 std::int64_t round_frozen_products(Module& root) {
   std::int64_t rounded = 0;
   root.visit([&](const std::string&, Param& param) {
-    if (!param.product || !param.frozen || !param.value || param.value.dtype() != DType::f32) return;
+    if (param.layout != Layout::linear || !param.frozen || !param.value || param.value.dtype() != DType::f32) return;
     param.value = constant(ops::cast(param.value.value(), DType::bf16));
     rounded += param.shape.count();
   });
   return rounded;
 }
 
-void round_trained_products(Module& root) {
-  root.visit([](const std::string&, Param& param) { param.round = param.product && !param.frozen; });
-}
-
-void set_products(Module& root, Products products) {
-  root.visit([&](const std::string&, Param& param) { param.products = products; });
+void set_precision(Module& root, Precision precision) {
+  root.visit([&](const std::string&, Param& param) {
+    if (precision != Precision::bf16 || (param.layout == Layout::linear && !param.frozen)) param.precision = precision;
+  });
 }
 
 void move_to(Module& root, Device device) {

@@ -66,12 +66,9 @@ BindReport bind(Module& root, const TensorSource& source, DType dtype,
 // f32 sums (tensor/ops/matmul/gemm_bf16.h). All else stays as it is. Returns how many numbers were rounded.
 std::int64_t round_frozen_products(Module& root);
 
-// The trained linear layers under `root`: on CUDA their products take bf16 operands from now on; values, gradients and
-// sums stay f32. On the CPU nothing changes.
-void round_trained_products(Module& root);
-
-// The products of linear layers and convolutions under `root` that are in f32 (tensor/products.h).
-void set_products(Module& root, Products products);
+// How CUDA makes the products of f32 weights under `root` from now on. bf16: of trained linear layers, others stay as
+// they were.
+void set_precision(Module& root, Precision precision);
 
 // Moves every bound value to a device, as a new leaf: before an optimiser knows it, and before there are gradients.
 void move_to(Module& root, Device device);

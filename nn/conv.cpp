@@ -16,10 +16,10 @@ Conv2d::Conv2d(const Conv2dOptions& options) : options_(options) {
 
 Variable Conv2d::operator()(const Variable& x) const {
   if (options_.kernel == 1 && options_.stride == 1 && options_.padding == 0) {
-    return linear(x, view(weight(), Shape{options_.out, options_.in}), bias(), weight_->products);
+    return linear(x, view(weight(), Shape{options_.out, options_.in}), bias(), weight_->products());
   }
   return conv2d(x, weight(), bias(),
-                {.stride = options_.stride, .padding = options_.padding, .products = weight_->products});
+                {.stride = options_.stride, .padding = options_.padding, .products = weight_->products()});
 }
 
 Init xavier_uniform(std::int64_t fan_in, std::int64_t fan_out) {

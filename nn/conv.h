@@ -20,7 +20,7 @@ class Conv2d final : public Module {
 
   const Variable& weight() const { return weight_->value; }
   Variable bias() const { return bias_ == nullptr ? Variable{} : bias_->value; }
-  Products products() const { return weight_->products; }
+  Products products() const { return weight_->products(); }
 
  private:
   Conv2dOptions options_;

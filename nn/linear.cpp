@@ -17,8 +17,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool bias)
     : Linear(in, out, bias, default_start(in), default_start(in)) {}
 
 Linear::Linear(std::int64_t in, std::int64_t out, bool bias, Init weight_init, Init bias_init) {
-  weight_ = &declare("weight", Shape{out, in}, weight_init);
-  weight_->product = true;
+  weight_ = &declare("weight", Shape{out, in}, weight_init, Layout::linear);
   if (bias) bias_ = &declare("bias", Shape{out}, bias_init);
 }
 
@@ -31,10 +30,7 @@ Rounded Linear::kept_bias() const {
   if (bias_ == nullptr) return {};
   const Variable& bias = bias_->value;
   if (bias.requires_grad()) return rounded(bias);  // an optimiser writes into it
-  const Tensor& value = bias.value();
-  if (kept_.source.lock() != value.storage() || kept_.version != value.version())
-    kept_ = {value.storage(), value.version(), rounded(bias).bf16};
-  return {bias, kept_.bf16};
+  return {bias, bf16_bias_.of(bias.value(), [&] { return rounded(bias).bf16; })};
 }
 
 Linear::RoundedParams Linear::rounded_params() const {
@@ -49,9 +45,9 @@ Variable Linear::operator()(const Variable& x) const {
 Variable Linear::operator()(const Variable& x, const Variable& bias) const {
   const Variable& weight = weight_->value;
   if (x.dtype() == DType::bf16) return linear_bf16(x, rounded(weight), true, rounded(bias), DType::bf16);
-  if (weight_->round && x.dtype() == DType::f32 && x.value().device().is_cuda())
+  if (weight_->precision == Precision::bf16 && x.dtype() == DType::f32 && x.value().device().is_cuda())
     return linear_bf16(cast(x, DType::bf16), rounded(weight), true, {bias, {}}, DType::f32);
-  return linear(x, weight, bias, weight_->products);
+  return linear(x, weight, bias, weight_->products());
 }
 
 }  // namespace rein::nn

@@ -1,12 +1,13 @@
 // Linear layer. Equal PyTorch module: torch.nn.Linear. In mixed precision on CUDA:
 //   x bf16                                       -> bf16 (tensor/ops/matmul/linear_bf16.h), whatever the weight's dtype
-//   x f32, a frozen weight in bf16 or `round` set -> f32, from bf16 operands
+//   x f32, a frozen weight in bf16, or Precision::bf16 -> f32, from bf16 operands
 #pragma once
 
 #include <optional>
 
 #include "autograd/ops/matmul/mixed.h"
 #include "nn/module.h"
+#include "tensor/kept.h"
 
 namespace rein::nn {
 
@@ -35,14 +36,8 @@ class Linear final : public Module {
   Param* weight_;
   Param* bias_ = nullptr;
 
-  // The bf16 copy of a frozen bias, made again when another one is bound.
-  struct Kept {
-    std::weak_ptr<Storage> source{};
-    std::uint64_t version = 0;
-    Tensor bf16{};
-  };
   Rounded kept_bias() const;
-  mutable Kept kept_;
+  mutable Kept<Tensor> bf16_bias_;  // of a frozen bias
 };
 
 }  // namespace rein::nn

@@ -12,12 +12,12 @@ std::string join(const std::string& prefix, const std::string& name) {
 }  // namespace
 
 Shape Param::file_shape() const {
-  if (layout == Layout::plain) return shape;
+  if (layout != Layout::conv) return shape;
   return Shape{shape[0], shape[3], shape[1], shape[2]};
 }
 
 Param& Module::declare(std::string name, const Shape& shape, Init init, Layout layout) {
-  require(layout == Layout::plain || shape.rank() == 4, "module", "a convolution weight has 4 dimensions, got ", shape,
+  require(layout != Layout::conv || shape.rank() == 4, "module", "a convolution weight has 4 dimensions, got ", shape,
           " for ", name);
   Param& param = params_.emplace_back();
   param.name = std::move(name);

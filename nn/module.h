@@ -40,7 +40,19 @@ struct Init {
 
 // Published files hold convolution weights as (O, I, kh, kw); in memory they are (O, kh, kw, I), because maps are
 // N,H,W,C.
-enum class Layout { plain, conv };
+enum class Layout {
+  plain,
+  linear,  // as plain: (out, in), read by linear() alone, so that bf16 will do while it is frozen (nn/bind.h)
+  conv,
+};
+
+// How the products of a weight are made on CUDA, by the layer that owns it. The value itself stays f32; on the CPU and
+// in f64 nothing changes.
+enum class Precision {
+  full,  // operands as they are
+  tf32,  // tensor/products.h
+  bf16,  // operands rounded to bf16, sums in f32; of Layout::linear alone
+};
 
 struct Param {
   std::string name;  // last part of the path, e.g. "weight"
@@ -49,14 +61,10 @@ struct Param {
   Layout layout = Layout::plain;
   bool norm = false;    // belongs to a normalisation layer (never decayed)
   bool frozen = false;  // no gradient; bound as a constant
-  // Read by linear() alone, so that bf16 will do while it is frozen (round_frozen_products in nn/bind.h).
-  bool product = false;
-  // Of a trained weight, for the layer that owns it: what CUDA makes of its products. `round`: bf16 operands, f32 sums;
-  // the value itself stays f32 (round_trained_products and set_products in nn/bind.h).
-  bool round = false;
-  Products products = Products::full;
+  Precision precision = Precision::full;
   Variable value;  // null until bound
 
+  Products products() const { return precision == Precision::full ? Products::full : Products::tf32; }
   Shape file_shape() const;  // as published: (O, I, kh, kw) for Layout::conv
 };
 

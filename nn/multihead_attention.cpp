@@ -24,7 +24,7 @@ Variable MultiheadAttention::operator()(const Variable& q, const Variable& k, co
   // Three row ranges of one parameter: no copy forward, one packed gradient buffer backward.
   const auto weights = split_rows(in_proj_weight_->value, {dim_, dim_, dim_});
   const auto biases = split_rows(in_proj_bias_->value, {dim_, dim_, dim_});
-  const Products products = in_proj_weight_->products;
+  const Products products = in_proj_weight_->products();
   const Variable mixed =
       attention(linear(q, weights[0], biases[0], products), linear(k, weights[1], biases[1], products),
                 linear(v, weights[2], biases[2], products), {.heads = heads_, .scale = 0, .blocked = blocked});

@@ -161,7 +161,8 @@ ReinAdapter::ReinAdapter(const ReinOptions& options) : options_(options) {
 
 bool ReinAdapter::rounds() const {
   const nn::Param& weight = delta_f_.front().weight();
-  return weight.round && weight.value.dtype() == DType::f32 && weight.value.value().device().is_cuda();
+  return weight.precision == nn::Precision::bf16 && weight.value.dtype() == DType::f32 &&
+         weight.value.value().device().is_cuda();
 }
 
 const nn::Linear& ReinAdapter::of_layer(const std::deque<nn::Linear>& list, int layer) const {
@@ -189,29 +190,15 @@ Variable ReinAdapter::make_queries(const Variable& tokens, const std::vector<Var
   return (*merge_)(view(three, Shape{m, 3 * q}));
 }
 
-bool ReinAdapter::still_true(const Kept& kept) const {
-  if (!kept.pass) return false;
-  for (std::size_t i = 0; i < all_params_.size(); ++i) {
-    const Tensor& value = all_params_[i]->value.value();
-    const auto& [storage, version] = kept.made_from[i];
-    if (storage.lock() != value.storage() || version != value.version()) return false;
-  }
-  return true;
-}
-
 std::shared_ptr<const AdapterPass> ReinAdapter::begin(const nn::ForwardContext&) const {
+  const auto make = [this] { return std::make_shared<ReinPass>(*this); };
   if (recording()) {
-    kept_ = {};
-    return std::make_shared<ReinPass>(*this);
+    pass_.forget();
+    return make();
   }
-  if (!still_true(kept_)) {
-    kept_ = {{}, std::make_shared<ReinPass>(*this)};
-    for (const nn::Param* p : all_params_) {
-      const Tensor& value = p->value.value();
-      kept_.made_from.emplace_back(value.storage(), value.version());
-    }
-  }
-  return kept_.pass;
+  std::vector<Tensor> values;
+  for (const nn::Param* p : all_params_) values.push_back(p->value.value());
+  return pass_.of(values, make);
 }
 
 std::unique_ptr<ReinAdapter> rein_for(const VitOptions& vit, ReinOptions options) {

@@ -7,7 +7,7 @@
 // Queries (link): Z = transform(T) for all layers; per token and channel [max, mean, last] over layers, interleaved
 // (element 3c + s), then merge -> (m, q).
 //
-// In mixed precision on CUDA (nn::round_trained_products) operands of all products are bf16: X, T, A,
+// In mixed precision on CUDA (nn::Precision::bf16) operands of all products are bf16: X, T, A,
 // mlp_token2feat(T), B + X, and the weights; softmax, scale and the sum with X are f32, as are the parameters and their
 // gradients. T = a b itself is a product of parameters, in f32. On the CPU everything is f32.
 #pragma once
@@ -56,7 +56,7 @@ class ReinAdapter final : public Adapter {
 
  private:
   friend class ReinPass;
-  // Products with bf16 operands (nn::round_trained_products): on CUDA, for f32 parameters.
+  // Products with bf16 operands (nn::Precision::bf16): on CUDA, for f32 parameters.
   bool rounds() const;
   const nn::Linear& of_layer(const std::deque<nn::Linear>& list, int layer) const;
   Variable all_tokens() const;  // (layers, m, C)
@@ -64,11 +64,7 @@ class ReinAdapter final : public Adapter {
 
   // Without recording (inference), passes are the same until a parameter is written to or bound anew: all windows of an
   // evaluation share one. Freed by the next recorded pass. Not for two threads at once.
-  struct Kept {
-    std::vector<std::pair<std::weak_ptr<Storage>, std::uint64_t>> made_from{};  // storage and version of each parameter
-    std::shared_ptr<const AdapterPass> pass{};
-  };
-  bool still_true(const Kept& kept) const;
+  mutable Kept<std::shared_ptr<const AdapterPass>> pass_;
 
   ReinOptions options_;
   nn::Param* tokens_ = nullptr;
@@ -78,7 +74,6 @@ class ReinAdapter final : public Adapter {
   std::deque<nn::Linear> token2feat_, delta_f_, transform_;  // one, or one per layer
   std::optional<nn::Linear> merge_;
   std::vector<const nn::Param*> all_params_;
-  mutable Kept kept_;
 };
 
 // Fitted to a ViT: layers, dim and patch are filled in.

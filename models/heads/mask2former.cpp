@@ -135,7 +135,7 @@ Mask2FormerOutput Mask2FormerNet::operator()(const HeadInput& input, bool every,
 
   Mask2FormerOutput out;
   out.mask_features = pixels.mask_features;
-  out.products = mask_embed_.back().weight().products;
+  out.products = mask_embed_.back().weight().products();
   const MaskMaker mask_maker(pixels.mask_features, pixels.memories);
   const auto mask_of = [&](std::int64_t layer, const Variable& state) {
     out.embeddings.push_back(embedding(state));

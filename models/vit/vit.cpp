@@ -97,13 +97,12 @@ Variable Vit::positions(std::int64_t h, std::int64_t w) const {
     return view(resized, Shape{h * w, dim});
   };
   if (table.requires_grad()) return make();
-  for (const CachedPositions& c : cache_) {
-    if (c.h == h && c.w == w && c.source.storage() == table.value().storage() && c.version == table.value().version())
-      return constant(c.rows);
+  auto size = std::ranges::find_if(cache_, [&](const CachedPositions& c) { return c.h == h && c.w == w; });
+  if (size == cache_.end()) {
+    if (cache_.size() >= most_cached) cache_.erase(cache_.begin());
+    size = cache_.insert(cache_.end(), {h, w});
   }
-  if (cache_.size() >= most_cached) cache_.erase(cache_.begin());
-  cache_.push_back({table.value(), table.value().version(), h, w, make().value()});
-  return constant(cache_.back().rows);
+  return constant(size->rows.of(table.value(), [&] { return make().value(); }));
 }
 
 ops::RopeTable Vit::rope(std::int64_t h, std::int64_t w, const Tensor& like) const {

@@ -12,6 +12,7 @@
 #include "models/vit/rope_table.h"
 #include "models/vit/vit_options.h"
 #include "nn/conv.h"
+#include "tensor/kept.h"
 
 namespace rein::models {
 
@@ -63,10 +64,8 @@ class Vit final : public nn::Module {
   std::optional<nn::LayerNorm> norm_;
 
   struct CachedPositions {
-    Tensor source;  // the table it was made from
-    std::uint64_t version = 0;
     std::int64_t h = 0, w = 0;
-    Tensor rows;
+    Kept<Tensor> rows{};  // of the table
   };
   mutable std::vector<CachedPositions> cache_;
   struct CachedRope {

@@ -149,7 +149,7 @@ TEST_CASE("mixed precision on a device: tokens that only fill up Rein's rows tak
                             .shared_mlps = shared_mlps,
                             .unlinked_parameters = false});
           fill_random(rein, 1, DType::f32);
-          nn::round_trained_products(rein);  // on a device alone
+          nn::set_precision(rein, nn::Precision::bf16);  // on a device alone
           nn::move_to(rein, on);
           TokenState state{parameter(random_normal(RandomKey(2), {2, 7, 24}, 0, 1).to(on)), 1};
           const Variable x = state.tokens;
