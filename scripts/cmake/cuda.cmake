@@ -19,9 +19,8 @@ if(NOT REIN_CUDA STREQUAL "OFF")
   endif()
 endif()
 
-# Two libraries define the same functions, and each program links one: rein_cuda from nvcc, and rein_cuda_emulated, the
-# same kernels on the CPU, which tests use (tensor/cuda/README.md). A program asks for the second with the property
-# REIN_EMULATED.
+# The room tensor is there twice: rein_tensor with the kernels as nvcc compiles them, and rein_tensor_emulated with the same
+# kernels on the CPU, for tests (tensor/cuda/README.md). A program asks for the second with the property REIN_EMULATED.
 function(rein_use_emulated target)
   if(REIN_WITH_CUDA)
     set_target_properties(${target} PROPERTIES REIN_EMULATED ON)

@@ -1,3 +1,5 @@
+include(GNUInstallDirs)
+
 # rein_sources(OUT PATTERN ...): the source files of a folder, so that a new file needs no list. Ninja looks again at each build.
 function(rein_sources out)
   file(GLOB found CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${ARGN})
@@ -26,14 +28,24 @@ function(rein_calm target)
   target_precompile_headers(${target} REUSE_FROM rein_std)
 endfunction()
 
-# rein_room(NAME SOURCES ... HOT REGEX LINK ...): one folder of DESIGN's table as a static library `rein_NAME`.
+# rein_room(NAME SOURCES ... HOT REGEX LINK ...): one folder of DESIGN's table as a static library `rein_NAME`, which other
+# projects know as rein::NAME.
 function(rein_room name)
   cmake_parse_arguments(ARG "" "HOT" "SOURCES;LINK" ${ARGN})
   rein_hot("${ARG_HOT}" ${ARG_SOURCES})
   add_library(rein_${name} STATIC ${ARG_SOURCES})
-  target_include_directories(rein_${name} PUBLIC ${PROJECT_SOURCE_DIR})
-  target_link_libraries(rein_${name} PUBLIC ${ARG_LINK} PRIVATE rein_flags)
+  rein_library(${name} ${ARG_LINK})
   target_precompile_headers(rein_${name} REUSE_FROM rein_std)
+endfunction()
+
+# rein_library(NAME LINK...): what such a target tells those who link it.
+function(rein_library name)
+  add_library(rein::${name} ALIAS rein_${name})
+  set_target_properties(rein_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(rein_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/rein>)
+  target_compile_features(rein_${name} PUBLIC cxx_std_20)
+  target_link_libraries(rein_${name} PUBLIC ${ARGN} PRIVATE $<BUILD_INTERFACE:rein_flags> OpenMP::OpenMP_CXX)
 endfunction()
 
 # rein_tests(NAME SOURCES ... LINK ...): one doctest program, registered with CTest under the same name.
