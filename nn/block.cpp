@@ -46,7 +46,7 @@ Variable Block::operator()(const Variable& x, const ForwardContext& context, con
   const Variable middle = residual(x, dropped(attend(x, site), context, "attn"), ls1_ ? ls1_->gamma() : Variable{});
   const Variable normed = norm2_(middle, mlp_ ? mlp_->input_dtype() : swiglu_->input_dtype());
   const Variable mixed = site.mlp(middle, mlp_ ? (*mlp_)(normed, site) : (*swiglu_)(normed, site));
-  return residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{});
+  return site.output(middle, residual(middle, dropped(mixed, context, "mlp"), ls2_ ? ls2_->gamma() : Variable{}));
 }
 
 }  // namespace rein::nn

@@ -18,6 +18,8 @@ class BlockHooks {
   virtual Variable on_linear(int block, LinearSite site, const Variable& x, const Variable& y) const;
   // The MLP branch gave y (before LayerScale) from the residual stream x (AdaptFormer returns y + s up(relu(down(x)))).
   virtual Variable beside_mlp(int block, const Variable& x, const Variable& y) const;
+  // The block's output: the residual stream x before the MLP's branch, and y after it was added (outside LayerScale).
+  virtual Variable after_mlp(int block, const Variable& x, const Variable& y) const;
 };
 
 // Which block runs, and where its tokens lie. hooks may be null.
@@ -32,12 +34,18 @@ struct BlockSite {
   Variable mlp(const Variable& x, const Variable& y) const {
     return hooks == nullptr ? y : hooks->beside_mlp(block, x, y);
   }
+  Variable output(const Variable& x, const Variable& y) const {
+    return hooks == nullptr ? y : hooks->after_mlp(block, x, y);
+  }
 };
 
 inline Variable BlockHooks::on_linear(int, LinearSite, const Variable&, const Variable& y) const {
   return y;
 }
 inline Variable BlockHooks::beside_mlp(int, const Variable&, const Variable& y) const {
+  return y;
+}
+inline Variable BlockHooks::after_mlp(int, const Variable&, const Variable& y) const {
   return y;
 }
 

@@ -49,13 +49,15 @@ std::int64_t Module::parameter_count(bool trainable_only) {
   return count;
 }
 
+void set_frozen(Param& p, bool frozen) {
+  p.frozen = frozen;
+  if (!p.value || p.value.requires_grad() != frozen) return;  // nothing changes: who holds the leaf keeps it
+  // A frozen value may be a read-only view of a file; what an optimiser writes into must be our own.
+  p.value = frozen ? constant(p.value.value()) : parameter(p.value.value().clone());
+}
+
 void Module::freeze(bool frozen) {
-  visit([&](const std::string&, Param& p) {
-    p.frozen = frozen;
-    if (!p.value || p.value.requires_grad() != frozen) return;  // nothing changes: who holds the leaf keeps it
-    // A frozen value may be a read-only view of a file; what an optimiser writes into must be our own.
-    p.value = frozen ? constant(p.value.value()) : parameter(p.value.value().clone());
-  });
+  visit([&](const std::string&, Param& p) { set_frozen(p, frozen); });
 }
 
 void Module::clear_grads() {

@@ -68,6 +68,9 @@ struct Param {
   Shape file_shape() const;  // as published: (O, I, kh, kw) for Layout::conv
 };
 
+// As Module::freeze, of one parameter.
+void set_frozen(Param& param, bool frozen);
+
 class Module {
  public:
   Module() = default;

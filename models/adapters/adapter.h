@@ -12,6 +12,8 @@
 
 namespace rein::models {
 
+class Vit;
+
 // The tokens on their way through the blocks: (N, prefix + h*w, C). The prefix (class token, registers, prompts) never
 // reaches a feature map; a hook that inserts or removes rows keeps `prefix` true.
 struct TokenState {
@@ -36,6 +38,16 @@ class Adapter : public nn::Module {
   virtual std::int64_t query_count() const { return 0; }
   // Its name in the tree and in checkpoints, below the backbone: "reins".
   virtual std::string tree_name() const = 0;
+  // Its hooks inside blocks (on_linear, beside_mlp, after_mlp) use trained parameters: a block that runs again in
+  // backward must then be recorded whatever its input is.
+  virtual bool trains_inside_blocks() const { return false; }
+  // Parameters of the frozen ViT that train all the same, by their path in it ("blocks.8.mlp.fc1.bias").
+  virtual bool trains_in_vit(const std::string&) const { return false; }
+  // Once all values are there, and before a checkpoint's: values that start from the ViT's weights.
+  virtual void start_from(Vit&) {}
+  // The frozen weights become what weights and adapter give together, so that the ViT alone does the same: equal to
+  // rounding. False: the method cannot, nothing happened.
+  virtual bool merge_into(Vit&) const { return false; }
 };
 
 }  // namespace rein::models

@@ -44,6 +44,7 @@ class Settings {
   bool flag(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;
   double number(std::string_view key) const;
+  const std::string& text(std::string_view key) const;
   SettingValue& value(std::string_view key);
   const SettingValue& value(std::string_view key) const;
 
@@ -54,7 +55,8 @@ class Settings {
 // One line of the table.
 struct MethodEntry {
   std::string name;
-  const char* text;  // for people: "what is trained"
+  const char* text;    // for people: "what is trained"
+  std::string tree{};  // its adapter's tree_name(); empty: it has none
   std::vector<Setting> settings{};
   Method (*make)(const Settings& settings) = nullptr;
 };
@@ -64,5 +66,7 @@ std::vector<std::string> method_names();
 // Throws std::invalid_argument with the known names.
 const MethodEntry& method_entry(const std::string& name);
 Method method_named(const std::string& name);  // with its defaults
+// A name below a backbone ("reins.scale") is some method's adapter's.
+bool is_adapter_name(std::string_view name);
 
 }  // namespace rein::models

@@ -1,9 +1,13 @@
 // The table of methods. A new one: its file, the include of its header, and its line here.
+#include <algorithm>
 #include <utility>
 
 #include "models/adapters/adapter.h"
+#include "models/adapters/adaptformer.h"
+#include "models/adapters/lora.h"
 #include "models/adapters/method.h"
 #include "models/adapters/rein_adapter.h"
+#include "models/adapters/vpt.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
 
@@ -19,6 +23,9 @@ const std::vector<MethodEntry>& methods() {
              return Method{"full", true};
            }},
       rein_entry(),
+      lora_entry(),
+      vpt_entry(),
+      adaptformer_entry(),
   };
   return table;
 }
@@ -39,6 +46,12 @@ const MethodEntry& method_entry(const std::string& name) {
 Method method_named(const std::string& name) {
   const MethodEntry& entry = method_entry(name);
   return entry.make(Settings(entry.settings));
+}
+
+bool is_adapter_name(std::string_view name) {
+  return std::ranges::any_of(methods(), [&](const MethodEntry& entry) {
+    return !entry.tree.empty() && name.starts_with(entry.tree) && name.substr(entry.tree.size()).starts_with('.');
+  });
 }
 
 Settings::Settings(const std::vector<Setting>& declared) {
@@ -74,6 +87,9 @@ std::int64_t Settings::integer(std::string_view key) const {
 }
 double Settings::number(std::string_view key) const {
   return typed<double>(*this, key, "number");
+}
+const std::string& Settings::text(std::string_view key) const {
+  return typed<std::string>(*this, key, "text");
 }
 
 }  // namespace rein::models

@@ -220,6 +220,7 @@ MethodEntry rein_entry() {
   const ReinOptions defaults;
   return {.name = "rein",
           .text = "head and adapter",
+          .tree = "reins",
           .settings = {{"token_length", defaults.token_length, "learned tokens per block", 1},
                        {"rank", defaults.rank, "rank of the tokens; 0: full-rank tokens"},
                        {"link_queries", false, "make queries for a head that uses them"},

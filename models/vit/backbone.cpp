@@ -28,6 +28,10 @@ Backbone::Backbone(const BackboneOptions& options, std::unique_ptr<Adapter> adap
 void Backbone::freeze_vit(bool frozen) {
   vit_.freeze(frozen);
   vit_frozen_ = frozen;
+  if (!frozen || !adapter_) return;
+  vit_.visit([&](const std::string& path, nn::Param& param) {
+    if (adapter_->trains_in_vit(path)) nn::set_frozen(param, false);
+  });
 }
 
 BackboneOutput Backbone::forward(const Variable& image, const nn::ForwardContext& context) const {
@@ -36,7 +40,7 @@ BackboneOutput Backbone::forward(const Variable& image, const nn::ForwardContext
                                 .adapter = adapter_.get(),
                                 .want_final = false,
                                 .recompute = options_.recompute,
-                                .blocks_trainable = !vit_frozen_,
+                                .blocks_trainable = !vit_frozen_ || (adapter_ && adapter_->trains_inside_blocks()),
                                 .frozen = vit_frozen_});
   return {std::move(out.features), std::move(out.queries)};
 }

@@ -29,7 +29,7 @@ class Backbone final : public nn::Module {
   // nothing.
   BackboneOutput forward(const Variable& image, const nn::ForwardContext& context) const;
 
-  void freeze_vit(bool frozen = true);
+  void freeze_vit(bool frozen = true);  // but for what the adapter trains in it (Adapter::trains_in_vit)
   Vit& vit() { return vit_; }
   Adapter* adapter() { return adapter_.get(); }
   const Adapter* adapter() const { return adapter_.get(); }  // null: none

@@ -1,5 +1,6 @@
 #include "models/zoo/file_source.h"
 
+#include "models/adapters/method.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast.h"
 
@@ -31,7 +32,8 @@ void FileSource::read_into(const std::string& name, Tensor& out) const {
 PrefixSource::PrefixSource(std::shared_ptr<const nn::TensorSource> inner, std::string prefix)
     : inner_(std::move(inner)), prefix_(std::move(prefix)) {
   for (const std::string& name : inner_->names())
-    if (name.starts_with(prefix_) && !name.starts_with(prefix_ + "reins.")) names_.insert(name.substr(prefix_.size()));
+    if (name.starts_with(prefix_) && !is_adapter_name(std::string_view(name).substr(prefix_.size())))
+      names_.insert(name.substr(prefix_.size()));
 }
 
 }  // namespace rein::models::zoo

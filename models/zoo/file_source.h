@@ -31,8 +31,8 @@ class FileSource final : public nn::TensorSource {
   std::shared_ptr<const WeightFile> file_;
 };
 
-// The tensors below a prefix, without it: the backbone inside a whole segmentor ("backbone."). An adapter's ("reins.")
-// are left out.
+// The tensors below a prefix, without it: the backbone inside a whole segmentor ("backbone."). An adapter's
+// (models/adapters/method.h) are left out.
 class PrefixSource final : public nn::TensorSource {
  public:
   PrefixSource(std::shared_ptr<const nn::TensorSource> inner, std::string prefix);

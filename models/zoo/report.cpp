@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "models/adapters/method.h"
 #include "tensor/error.h"
 
 namespace rein::models::zoo {
@@ -21,7 +22,8 @@ std::size_t count_that(const std::vector<std::string>& names, auto&& holds) {
 }
 
 bool is_adapter(std::string_view name) {
-  return name.starts_with("backbone.reins.") || name.starts_with("reins.");
+  constexpr std::string_view inside = "backbone.";
+  return is_adapter_name(name.starts_with(inside) ? name.substr(inside.size()) : name);
 }
 
 bool is_head(std::string_view name) {

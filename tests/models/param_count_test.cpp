@@ -94,3 +94,18 @@ TEST_CASE("the Semantic FPN system trains as many parameters as the reference ex
   CHECK(FpnHead(head).parameter_count() == 1626259);  // Table 9: 1.63M
   CHECK(memory_stats().live == before);
 }
+
+TEST_CASE("the other methods have the counts of the paper's table on DINOv2-L and EVA02-L") {
+  const std::size_t before = memory_stats().live;
+  const VitOptions dinov2_large = dinov2(vit_large(), 16, 32), eva02_large = eva02(vit_large(), 16, 32);
+  const auto count = [](const char* method, const VitOptions& vit) {
+    return method_named(method).adapter(vit, std::nullopt)->parameter_count(true);
+  };
+  CHECK(count("lora", dinov2_large) == 786432);
+  CHECK(count("lora", eva02_large) == 1179648);
+  CHECK(count("vpt", dinov2_large) == 3686400);
+  CHECK(count("vpt", eva02_large) == 3686400);
+  CHECK(count("adaptformer", dinov2_large) == 3171840);
+  CHECK(count("adaptformer", eva02_large) == 3171840);
+  CHECK(memory_stats().live == before);
+}

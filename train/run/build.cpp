@@ -92,8 +92,10 @@ BuiltModel build_model(const Config& config, int classes) {
     vit.layer_scale_init = 1;  // with the usual 1e-5, random blocks would do next to nothing
   }
   built.model = std::make_unique<models::Segmentor>(segmentor_options(config, vit, classes));
-  if (!random) zoo::bind_weights(built.model->backbone().vit(), weights, DType::f32);
+  models::Backbone& backbone = built.model->backbone();
+  if (!random) zoo::bind_weights(backbone.vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
+  if (backbone.adapter() != nullptr) backbone.adapter()->start_from(backbone.vit());
   finish_precision(built, m.precision);
   return built;
 }

@@ -23,6 +23,9 @@ const std::vector<Kind>& kinds() {
   static const std::vector<Kind> table = {
       {"rein_adapter", verify_rein_adapter},
       {"rein_vit", verify_rein_vit},
+      {"lora_vit", verify_lora_vit},
+      {"vpt_vit", verify_vpt_vit},
+      {"adaptformer_vit", verify_adaptformer_vit},
       {"semantic_fpn_head", verify_semantic_fpn_head},
       {"segmentor_trajectory", verify_segmentor_trajectory},
       {"slide_inference", verify_slide_inference},

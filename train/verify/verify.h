@@ -58,6 +58,9 @@ std::vector<std::string> verify_kinds_not_built();  // known, reported as skippe
 // One per kind. They throw for anything that is not a matter of numbers.
 void verify_rein_adapter(const GoldenFile& file, Comparison& compare);
 void verify_rein_vit(const GoldenFile& file, Comparison& compare);
+void verify_lora_vit(const GoldenFile& file, Comparison& compare);
+void verify_vpt_vit(const GoldenFile& file, Comparison& compare);
+void verify_adaptformer_vit(const GoldenFile& file, Comparison& compare);
 void verify_semantic_fpn_head(const GoldenFile& file, Comparison& compare);
 void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare);
 void verify_slide_inference(const GoldenFile& file, Comparison& compare);
