@@ -80,11 +80,11 @@ jobs_that_fit() {
 build() {
   local log=build/quickstart.log build_start=$SECONDS
   mkdir -p build
-  # CUDA's kernels take minutes to compile and this takes the CPU; the tests need doctest. A folder that was configured
-  # keeps what it has.
-  local fresh=()
-  [ -e build/release/CMakeCache.txt ] || fresh=(-DREIN_CUDA=OFF -DREIN_TESTS=OFF)
-  if ! cmake --preset release "${fresh[@]}" >"$log" 2>&1; then
+  # What is not needed here is not compiled: CUDA's kernels, the tests, the cases of gradcheck, verify and bench. A folder
+  # that was configured keeps what it has.
+  local configure=(--preset release -DREIN_CUDA=OFF -DREIN_TESTS=OFF -DREIN_CHECKS=OFF)
+  [ ! -e build/release/build.ninja ] || configure=(-S . -B build/release)
+  if ! cmake "${configure[@]}" >"$log" 2>&1; then
     cat "$log" >&2
     complain "the build could not be set up" "the lines above name what is missing"
   fi

@@ -11,7 +11,7 @@ endif()
 install(TARGETS ${REIN_INSTALLED} EXPORT rein PUBLIC_HEADER DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 foreach(room tensor autograd nn models data train)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rein FILES_MATCHING PATTERN "*.h"
-    REGEX "-inl\\.h$|_kernels\\.h$|_(cuda|cpu|blocks)\\.h$|/ops/kernels\\.h$|/tensor/(cuda|cpu)/|/cases/|/train/(bench|capi|cli)/|/toml\\.h$" EXCLUDE)
+    REGEX "-inl\\.h$|_kernels\\.h$|_(cuda|cpu|blocks)\\.h$|/ops/kernels\\.h$|/tensor/(cuda|cpu)/|/cases/|/train/(bench|capi|cli|verify)/|/toml\\.h$" EXCLUDE)
 endforeach()
 install(EXPORT rein NAMESPACE rein:: FILE reinTargets.cmake DESTINATION ${REIN_PACKAGE})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/scripts/cmake/reinConfig.cmake.in

@@ -15,7 +15,7 @@
 #include "train/bench/bench_op.h"
 #include "train/bench/bench_step.h"
 #include "train/bench/bench_table.h"
-#include "train/cli/commands.h"
+#include "train/cli/checks.h"
 
 namespace rein::train {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "autograd/cases/case.h"
 #include "tensor/error.h"
-#include "train/cli/commands.h"
+#include "train/cli/checks.h"
 
 namespace rein::train {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/error.h"
-#include "train/cli/commands.h"
+#include "train/cli/checks.h"
 #include "train/verify/verify.h"
 
 namespace rein::train {

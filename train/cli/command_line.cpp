@@ -75,6 +75,10 @@ void CommandLine::flag(const std::string& name, bool& target, const std::string&
   app_->add_flag(name, target, text);
 }
 
+void CommandLine::takes_anything() {
+  app_->allow_extras()->fallthrough(false);  // else they would be mistakes of the command around it
+}
+
 void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }

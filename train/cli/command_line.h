@@ -46,6 +46,7 @@ class CommandLine {
   template <class T>
   OptionWords option(const std::string& name, T& target, const std::string& text = "");
   void flag(const std::string& name, bool& target, const std::string& text);
+  void takes_anything();  // words that nothing declares are no mistake, and are not kept
   void footer(const std::string& text);
   void runs(Command chosen);  // when the user names this command
 

@@ -19,12 +19,13 @@ void add_pretrain(CommandLine line, const Globals& globals);
 void add_convert(CommandLine line, const Globals& globals);
 void add_export(CommandLine line, const Globals& globals);
 void add_inspect(CommandLine line, const Globals& globals);
-void add_gradcheck(CommandLine line, const Globals& globals);
-void add_verify(CommandLine line, const Globals& globals);
-void add_bench(CommandLine line, const Globals& globals);
 void add_compare(CommandLine line, const Globals& globals);
 void add_report(CommandLine line, const Globals& globals);
 void add_scenes(CommandLine line, const Globals& globals);
 void add_graph(CommandLine line, const Globals& globals);
+
+// gradcheck, verify, bench: the laboratory, with every case of every op. A program built with -DREIN_CHECKS=OFF
+// (checks_absent.cpp) has commands of these names that say how to get it.
+void add_checks(CommandLine line, const Globals& globals);
 
 }  // namespace rein::train
