@@ -3,8 +3,8 @@
 #   scripts/install_packages.sh          what the program needs
 #   scripts/install_packages.sh tests    and what the tests need
 set -euo pipefail
-packages=(g++ cmake ninja-build pkg-config libeigen3-dev libhwy-dev libpng-dev libstb-dev libcli11-dev
-          libtomlplusplus-dev nlohmann-json3-dev)
+packages=(g++ cmake ninja-build pkg-config libeigen3-dev libhwy-dev libpng-dev libjpeg-dev libwebp-dev
+          libtiff-dev libstb-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev)
 [ "${1:-}" = tests ] && packages+=(doctest-dev clang-format git)
 
 if ! command -v dpkg-query >/dev/null; then

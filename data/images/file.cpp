@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -23,26 +24,45 @@ std::string reason() {
   return std::strerror(errno);
 }
 
+// An open regular file of a known size.
+struct Opened {
+  Descriptor file;
+  std::size_t bytes = 0;
+
+  explicit Opened(const std::filesystem::path& path) : file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)} {
+    if (file.fd < 0) fail_runtime("read", path.string(), ": ", reason());
+    struct stat info {};
+    if (::fstat(file.fd, &info) != 0) fail_runtime("read", path.string(), ": ", reason());
+    if (!S_ISREG(info.st_mode)) fail_runtime("read", path.string(), ": not a regular file");
+    bytes = static_cast<std::size_t>(info.st_size);
+  }
+
+  std::vector<std::uint8_t> first(std::size_t count, const std::filesystem::path& path) const {
+    std::vector<std::uint8_t> out(count);
+    std::size_t done = 0;
+    while (done < count) {
+      const ssize_t got = ::read(file.fd, out.data() + done, count - done);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) fail_runtime("read", path.string(), ": ", reason());
+      if (got == 0) fail_runtime("read", path.string(), ": ended after ", done, " of ", count, " bytes");
+      done += static_cast<std::size_t>(got);
+    }
+    return out;
+  }
+};
+
 }  // namespace
 
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path, std::size_t limit) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail_runtime("read", path.string(), ": ", reason());
-  struct stat info {};
-  if (::fstat(file.fd, &info) != 0) fail_runtime("read", path.string(), ": ", reason());
-  if (!S_ISREG(info.st_mode)) fail_runtime("read", path.string(), ": not a regular file");
-  const auto bytes = static_cast<std::size_t>(info.st_size);
-  if (bytes > limit) fail_runtime("read", path.string(), ": ", bytes, " bytes, more than the allowed ", limit);
-  std::vector<std::uint8_t> out(bytes);
-  std::size_t done = 0;
-  while (done < bytes) {
-    const ssize_t got = ::read(file.fd, out.data() + done, bytes - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_runtime("read", path.string(), ": ", reason());
-    if (got == 0) fail_runtime("read", path.string(), ": ended after ", done, " of ", bytes, " bytes");
-    done += static_cast<std::size_t>(got);
-  }
-  return out;
+  const Opened opened(path);
+  if (opened.bytes > limit)
+    fail_runtime("read", path.string(), ": ", opened.bytes, " bytes, more than the allowed ", limit);
+  return opened.first(opened.bytes, path);
+}
+
+std::vector<std::uint8_t> read_beginning(const std::filesystem::path& path, std::size_t count) {
+  const Opened opened(path);
+  return opened.first(std::min(opened.bytes, count), path);
 }
 
 std::vector<std::string> read_lines(const std::filesystem::path& path) {

@@ -3,19 +3,48 @@
 #include <algorithm>
 
 #include "data/images/file.h"
+#include "data/images/header.h"
 #include "tensor/error.h"
 #include "tensor/io/atomic_file.h"
 
 namespace rein::data {
 namespace {
 
-bool is_png(std::span<const std::uint8_t> bytes) {
-  static constexpr std::uint8_t magic[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  return bytes.size() >= sizeof(magic) && std::equal(std::begin(magic), std::end(magic), bytes.begin());
+// "a WebP picture", or what else the bytes seem to be.
+std::string description_of(std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) return "an empty file";
+  const PictureKind kind = kind_of(bytes);
+  if (kind != PictureKind::unknown) return concat_text("in truth ", name_of(kind));
+  if (std::ranges::all_of(bytes, [](std::uint8_t b) { return b == 0; })) return "a file of zeros";
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 200));
+  if (start.starts_with("version https://git-lfs")) return "a git-LFS pointer, the real file is elsewhere";
+  if (start.find("<html") != start.npos || start.find("<!DOCTYPE") != start.npos) return "a web page";
+  return concat_text("no picture that is known (", bytes.size(), " bytes)");
 }
 
-bool is_jpeg(std::span<const std::uint8_t> bytes) {
-  return bytes.size() >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
+Image decode(std::span<const std::uint8_t> bytes, const std::string& name) {
+  const PictureKind kind = kind_of(bytes);
+  if (can_read(kind)) {
+    switch (kind) {
+      case PictureKind::jpeg:
+        return decode_jpeg(bytes, name);
+      case PictureKind::png:
+        return decode_png_photo(bytes, name);
+      case PictureKind::bmp:
+        return decode_bmp(bytes, name);
+#if REIN_WITH_WEBP
+      case PictureKind::webp:
+        return decode_webp(bytes, name);
+#endif
+#if REIN_WITH_TIFF
+      case PictureKind::tiff:
+        return decode_tiff(bytes, name);
+#endif
+      default:
+        break;
+    }
+  }
+  fail_runtime("image", name, ": ", description_of(bytes), "; this program reads ", readable_kinds());
 }
 
 void write_bytes(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
@@ -24,16 +53,21 @@ void write_bytes(const std::filesystem::path& path, const std::vector<std::uint8
 
 }  // namespace
 
-Image read_photo(const std::filesystem::path& path) {
+StoredPhoto read_stored_photo(const std::filesystem::path& path) {
   const auto bytes = read_file(path);
-  if (is_jpeg(bytes)) return decode_jpeg(bytes, path.string());
-  if (is_png(bytes)) return decode_png_photo(bytes, path.string());
-  fail_runtime("image", path.string(), ": neither a JPEG nor a PNG file (", bytes.size(), " bytes)");
+  const PhotoHeader header = header_of(bytes);
+  return {decode(bytes, path.string()), header.kind, header.orientation};
+}
+
+Image read_photo(const std::filesystem::path& path) {
+  StoredPhoto photo = read_stored_photo(path);
+  return turned(std::move(photo.image), photo.orientation);
 }
 
 RawPng read_png_raw(const std::filesystem::path& path) {
   const auto bytes = read_file(path);
-  if (!is_png(bytes)) fail_runtime("image", path.string(), ": not a PNG file (", bytes.size(), " bytes)");
+  if (kind_of(bytes) != PictureKind::png)
+    fail_runtime("image", path.string(), ": a label must be a PNG file, this is ", description_of(bytes));
   return decode_png_raw(bytes, path.string());
 }
 

@@ -1,4 +1,5 @@
-// Photos and label PNGs. JPEG is decoded by stb_image, PNG by libpng; both behind caps on size, both from memory.
+// Photos and label PNGs. JPEG is decoded by libjpeg-turbo (stb_image in a build without it), PNG by libpng, WebP by
+// libwebp, TIFF by libtiff, BMP here; all behind caps on size, all from memory.
 // Every fault of a file (missing, truncated, corrupt, too large, of another kind) is a std::runtime_error with its
 // name.
 #pragma once
@@ -7,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "data/images/header.h"
 #include "data/images/image.h"
 
 namespace rein::data {
@@ -27,8 +29,15 @@ struct RawPng {
   std::vector<std::uint16_t> samples16;  // likewise, in the machine's byte order
 };
 
-// JPEG or PNG, known by content, as RGB: gray is repeated, palettes are expanded, alpha is dropped, 16 bits are scaled
-// to 8. A JPEG's EXIF orientation is not applied (labels are drawn on the stored pixels).
+// A picture known by its content (header.h lists the kinds), as RGB: gray is repeated, palettes are expanded, alpha is
+// dropped, 16 bits are scaled to 8, inks are mixed.
+struct StoredPhoto {
+  Image image;          // as the file stores it
+  PictureKind kind{};   // what the file is, whatever its name says
+  int orientation = 1;  // how EXIF wants it turned (header.h)
+};
+StoredPhoto read_stored_photo(const std::filesystem::path& path);
+// As viewers show it: the stored photo, turned.
 Image read_photo(const std::filesystem::path& path);
 RawPng read_png_raw(const std::filesystem::path& path);
 
@@ -40,6 +49,9 @@ void write_rgb_png(const std::filesystem::path& path, const Image& image);
 
 // The codecs themselves; `name` is for error texts.
 Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& name);
+Image decode_bmp(std::span<const std::uint8_t> bytes, const std::string& name);
+Image decode_webp(std::span<const std::uint8_t> bytes, const std::string& name);  // in builds with libwebp
+Image decode_tiff(std::span<const std::uint8_t> bytes, const std::string& name);  // in builds with libtiff
 Image decode_png_photo(std::span<const std::uint8_t> bytes, const std::string& name);
 RawPng decode_png_raw(std::span<const std::uint8_t> bytes, const std::string& name);
 std::vector<std::uint8_t> encode_png(int height, int width, int channels, const std::uint8_t* samples,

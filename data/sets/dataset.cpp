@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/images/header.h"
 #include "data/images/image_io.h"
 #include "data/sets/pairing.h"
 #include "tensor/error.h"
@@ -50,18 +51,27 @@ Dataset::Dataset(Description description, const std::filesystem::path& root, con
       root_(root),
       split_(split),
       decoder_(description_.raw),
-      scenes_(find_split(description_, split).scenes),
-      pairs_(scenes_ ? std::vector<Pair>() : find_pairs(find_split(description_, split), root, description_.name)) {}
+      scenes_(find_split(description_, split).scenes) {
+  if (scenes_) return;
+  Pairing found = look_for_pairs(description_, split, root);
+  require_whole(found, description_, split, root);
+  pairs_ = std::move(found.pairs);
+  left_out_ = left_out_text(found.left_out, root);
+}
 
 Sample Dataset::read(std::int64_t index) const {
   require(index >= 0 && index < size(), "dataset", "sample ", index, " of ", size());
   if (scenes_) return rendered(index);
   const Pair& pair = pairs_[static_cast<std::size_t>(index)];
-  Sample sample{read_photo(pair.image), decoder_.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
-  if (sample.image.height != sample.label.height || sample.image.width != sample.label.width) {
-    fail_runtime("dataset", pair.image.string(), " is ", sample.image.height, " x ", sample.image.width, ", its label ",
-                 pair.label.string(), " is ", sample.label.height, " x ", sample.label.width);
+  Sample sample{{}, decoder_.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
+  StoredPhoto photo = read_stored_photo(pair.image);
+  const Size label{sample.label.height, sample.label.width}, stored{photo.image.height, photo.image.width};
+  const PhotoHeader header{.stored = stored, .orientation = photo.orientation};
+  if (label != stored && label != header.shown()) {
+    fail_runtime("dataset", pair.image.string(), " is ", stored.height, " x ", stored.width, ", its label ",
+                 pair.label.string(), " is ", label.height, " x ", label.width);
   }
+  sample.image = label == header.shown() ? turned(std::move(photo.image), photo.orientation) : std::move(photo.image);
   return sample;
 }
 

@@ -32,23 +32,27 @@ struct Pair {
   std::filesystem::path image;
   std::filesystem::path label;
 };
+struct Pairing;  // pairing.h
 
 class Dataset final : public Source {
  public:
   // Lists the pairs of one split, sorted by name. A split of scenes has no files and needs no root. Throws
   // std::runtime_error: no such folder or list file, no pairs at all, photos without label or labels without photo
-  // (some are named), a name listed twice; unknown split.
+  // (some are named), a name listed twice; unknown split. (look_for_pairs tells all of it without throwing.)
   Dataset(Description description, const std::filesystem::path& root, const std::string& split);
 
   const Description& description() const { return description_; }
   const std::filesystem::path& root() const { return root_; }
   const std::string& split() const { return split_; }
-  const std::vector<Pair>& pairs() const { return pairs_; }                      // none of scenes
+  const std::vector<Pair>& pairs() const { return pairs_; }  // none of scenes
+  // One line of what lies beside the photos and is not used; empty: nothing.
+  const std::string& left_out() const { return left_out_; }
   const scenes::Split* scenes() const { return scenes_ ? &*scenes_ : nullptr; }  // null: files
 
   std::int64_t size() const override { return scenes_ ? scenes_->count : static_cast<std::int64_t>(pairs_.size()); }
   const ClassSet& classes() const override { return description_.classes; }
-  // Throws std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
+  // The photo as viewers show it, or as it is stored where only that has the label's size (EXIF's orientation). Throws
+  // std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
   Sample read(std::int64_t index) const override;
 
  private:
@@ -60,6 +64,7 @@ class Dataset final : public Source {
   LabelDecoder decoder_;
   std::optional<scenes::Split> scenes_;
   std::vector<Pair> pairs_;
+  std::string left_out_;
 };
 
 // `name_or_file` as in find_description.

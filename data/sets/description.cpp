@@ -13,70 +13,6 @@
 namespace rein::data {
 namespace {
 
-// Reads one table with a closed set of keys; every complaint names file, line and key.
-class Table {
- public:
-  Table(const toml::table& table, const std::filesystem::path& file, std::string where)
-      : table_(table), file_(file), where_(std::move(where)) {}
-
-  template <class... Parts>
-  [[noreturn]] void complain(const toml::node* node, const Parts&... parts) const {
-    const auto line = (node ? node->source() : table_.source()).begin.line;
-    fail_runtime("dataset", file_.string(), ":", line, ": ", parts...);
-  }
-
-  void only(const std::vector<std::string>& known) const {
-    for (const auto& [key, node] : table_) {
-      const std::string word(key.str());
-      if (std::find(known.begin(), known.end(), word) != known.end()) continue;
-      complain(&node, "unknown key \"", path(word), "\"", did_you_mean(word, known),
-               " (known here: ", quoted_list(known), ")");
-    }
-  }
-
-  const toml::node* find(const std::string& key) const { return table_.get(key); }
-
-  template <class T>
-  std::optional<T> value(const std::string& key, std::string_view kind) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) return std::nullopt;
-    const auto found = node->value<T>();
-    if (!found) complain(node, "\"", path(key), "\" must be ", kind);
-    return found;
-  }
-  std::optional<std::string> text(const std::string& key) const {
-    const toml::node* node = find(key);
-    if (node != nullptr && !node->is_string()) complain(node, "\"", path(key), "\" must be a text in quotes");
-    return value<std::string>(key, "a text in quotes");
-  }
-  std::string needed_text(const std::string& key) const {
-    auto found = text(key);
-    if (!found || found->empty()) complain(find(key), "\"", path(key), "\" is missing or empty");
-    return *found;
-  }
-  std::optional<Table> table(const std::string& key) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) return std::nullopt;
-    if (!node->is_table()) complain(node, "\"", path(key), "\" must be a table");
-    return Table(*node->as_table(), file_, path(key));
-  }
-  std::vector<const toml::node*> list(const std::string& key) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) return {};
-    if (!node->is_array()) complain(node, "\"", path(key), "\" must be a list");
-    std::vector<const toml::node*> out;
-    for (const auto& item : *node->as_array()) out.push_back(&item);
-    return out;
-  }
-  std::string path(const std::string& key) const { return where_.empty() ? key : where_ + "." + key; }
-  const toml::table& raw() const { return table_; }
-
- private:
-  const toml::table& table_;
-  const std::filesystem::path& file_;
-  std::string where_;
-};
-
 std::uint8_t class_id(const Table& at, const toml::node* node, const ClassSet& classes, std::string_view name) {
   const auto id = classes.find(name);
   if (!id) {
@@ -256,8 +192,8 @@ std::map<std::string, Split> read_splits(const Table& root) {
       check_pattern(owner, field, *target);
     }
     split.list = table.text("list");
-    split.match = table.text("match");
-    split.except = table.text("except");
+    split.match = table.texts("match");
+    split.except = table.texts("except");
     out.emplace(name, std::move(split));
   }
   return out;

@@ -30,11 +30,11 @@ struct RawMap {
 // Which files belong together. `{}` in both patterns stands for the same text (which may contain '/'): so a pair is a
 // glob with its prefix and suffix replaced.
 struct Split {
-  std::string image;                    // "images/{}.jpg", below the root
-  std::string label;                    // "labels/{}.png"
-  std::optional<std::string> list;      // a file of the texts for {}, one per line (or image paths); else what is there
-  std::optional<std::string> match;     // only texts that fit this glob: * within a folder, ** across, ? one character
-  std::optional<std::string> except{};  // no texts that fit this glob
+  std::string image;                  // "images/{}.jpg", below the root
+  std::string label;                  // "labels/{}.png"
+  std::optional<std::string> list;    // a file of the texts for {}, one per line (or image paths); else what is there
+  std::vector<std::string> match{};   // only texts that fit one of these: * within a folder, ** across, ? one character
+  std::vector<std::string> except{};  // no texts that fit one of these
   // Instead of files: rendered scenes, whose raw ids are the train ids of Cityscapes.
   std::optional<scenes::Split> scenes{};
 };

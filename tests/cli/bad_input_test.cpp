@@ -230,7 +230,15 @@ TEST_CASE("predict: what lies in a folder of photos") {
   }
   CHECK(data::read_png_raw(photos / "pictures\xe9/small_ids.png").width == 17);
   toy.folder().write("mixed/c.jpg", "no photo");
-  check_refused(predict(toy / "elsewhere"), {"c.jpg", "neither a JPEG nor a PNG"});
+  toy.folder().write("mixed/d.heic", "no photo");
+  fs::remove_all(photos / "pictures\xe9");
+  const Finished some = predict(toy / "elsewhere");  // the others are done, the broken one is named
+  CHECK(some.status == 1);
+  CHECK(some.out.starts_with("{\"photos\":2,"));
+  CHECK(some.out.find("d.heic") != some.out.npos);
+  CHECK(some.err.find("1 of 3 photos could not be read") != some.err.npos);
+  CHECK(some.err.find("c.jpg: no picture that is known") != some.err.npos);
+  CHECK(fs::exists(toy / "elsewhere/small_ids.png"));
 }
 
 TEST_CASE("paths that a configuration cannot hold, and output that reaches nobody") {

@@ -134,7 +134,13 @@ TEST_CASE("JPEG: read close to the original; broken ones are errors, never crash
   CHECK(worst <= 12);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
-    CHECK_THROWS_AS(decode_jpeg(std::span(whole).first(length), "x.jpg"), std::runtime_error);
+    try {
+      const Image cut = decode_jpeg(std::span(whole).first(length), "x.jpg");
+      CHECK(length + 2 >= whole.size());  // only the end marker is missing
+      CHECK(cut.pixels == read.pixels);
+    } catch (const std::runtime_error& error) {
+      CHECK(contains(error.what(), "x.jpg"));
+    }
   }
   const RandomKey key(7);
   for (std::uint64_t i = 0; i < 2000; ++i) {
@@ -165,7 +171,7 @@ TEST_CASE("A Huffman table with more codes than there are is refused before the 
   hostile.insert(hostile.end(), 16 + 16 * 255, 255);
   hostile.insert(hostile.end(), table, whole.end());
   CHECK(contains(message_of<std::runtime_error>([&] { decode_jpeg(hostile, "x.jpg"); }),
-                 "x.jpg: a Huffman table has more"));
+                 REIN_WITH_JPEG ? "x.jpg: Bogus Huffman table" : "x.jpg: a Huffman table has more"));
 }
 
 TEST_CASE("Files that are no images are named") {

@@ -1,11 +1,13 @@
 // rein predict CHECKPOINT FILE|FOLDER --out DIR: pictures of what a model sees.
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "tensor/error.h"
 #include "train/cli/commands.h"
 #include "train/cli/console.h"
+#include "train/error.h"
 #include "train/score/predict.h"
 
 namespace rein::train {
@@ -18,7 +20,7 @@ struct Arguments {
 };
 
 int run(const Arguments& a, const Globals& globals) {
-  const std::vector<PhotoFile> photos = find_photos(a.input, a.out);
+  const PhotoFiles found = find_photos(a.input, a.out);
   PredictOptions options;
   options.resize = parse_resize(a.resize);
   options.opacity = a.opacity;
@@ -27,16 +29,27 @@ int run(const Arguments& a, const Globals& globals) {
   loaded.built.model->move_to(device);
   options.sliding = sliding_of(loaded.config.eval, a.window, a.stride);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
-  const auto all = static_cast<std::int64_t>(photos.size());
-  predict_photos(loaded, photos, a.out, options, [&](std::int64_t done) { progress.show("predict", done, all, ""); });
+  if (!found.left_out.empty()) progress.line("left out: " + found.left_out);
+  const auto all = static_cast<std::int64_t>(found.photos.size());
+  const PredictResult result =
+      predict_photos(loaded, found.photos, a.out, options, [&](std::int64_t seen, const std::string& remark) {
+        if (!remark.empty()) progress.line(remark);
+        progress.show("predict", seen, all, "");
+      });
   progress.clear();
   if (globals.json) {
-    const nlohmann::ordered_json json = {{"photos", all}, {"out", a.out}};
+    const nlohmann::ordered_json json = {
+        {"photos", result.done}, {"out", a.out}, {"broken", result.faults}, {"left_out", found.left_out}};
     std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!globals.quiet) {
-    std::printf("%lld photos -> %s\n", static_cast<long long>(all), a.out.c_str());
+    std::printf("%lld photos -> %s\n", static_cast<long long>(result.done), a.out.c_str());
   }
-  return 0;
+  if (result.faults.empty()) return 0;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(a.input, ignored)) throw std::runtime_error(result.faults.front());
+  throw CheckFailed(concat_text("[predict] ", result.faults.size(), " of ", all,
+                                " photos could not be read; the first: ", result.faults.front()),
+                    "the other photos are done; mend or remove these and call again");
 }
 
 }  // namespace
@@ -48,7 +61,9 @@ void add_predict(CommandLine line, const Globals& globals) {
       .option("checkpoint", a->checkpoint,
               "folder of a checkpoint, or of a run (its best checkpoint); or a file of rein export")
       .required();
-  command.option("input", a->input, "a photo, or a folder that is searched for .jpg, .jpeg and .png").required();
+  command
+      .option("input", a->input, "a photo, or a folder, searched with all below it for JPEG, PNG, BMP, WebP and TIFF")
+      .required();
   command.option("--out", a->out, "folder of the pictures").required();
   command.option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
   command.option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")

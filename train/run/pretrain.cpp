@@ -83,6 +83,7 @@ class PretrainTask final : public Task {
                                 vit.patch, ", grid ", vit.grid_height, "x", vit.grid_width);
     plan.data = set_->description().name + ", split " + set_->split();
     plan.photos = photos_->size() / views();
+    plan.left_out = set_->left_out();
     plan.trained = model_.parameter_count(true);
     plan.trained_vit = model_.vit().parameter_count(true);
     return plan;

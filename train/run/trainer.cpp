@@ -42,6 +42,7 @@ class SegmentationTask final : public Task {
     plan.data = set_->description().name + ", split " + set_->split();
     plan.photos = set_->size();
     plan.classes = set_->classes().count();
+    plan.left_out = set_->left_out();
     plan.trained = counts.all;
     plan.trained_vit = counts.vit;
     plan.trained_adapter = counts.adapter;

@@ -1,10 +1,11 @@
 #include "train/score/predict.h"
 
 #include <algorithm>
-#include <cctype>
-#include <set>
+#include <map>
 
+#include "data/images/header.h"
 #include "data/images/image_io.h"
+#include "data/sets/listing.h"
 #include "tensor/error.h"
 
 namespace rein::train {
@@ -12,36 +13,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_photo(const fs::path& file) {
-  if (file.filename().string().starts_with(".")) return false;  // "._photo.jpg" of a Mac is none
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+// Numbers within names count as numbers: frame 9 comes before frame 10.
+bool natural_less(const std::string& a, const std::string& b) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (is_digit(a[i]) && is_digit(b[j])) {
+      std::size_t end_a = i, end_b = j;
+      while (end_a < a.size() && is_digit(a[end_a])) ++end_a;
+      while (end_b < b.size() && is_digit(b[end_b])) ++end_b;
+      while (i + 1 < end_a && a[i] == '0') ++i;
+      while (j + 1 < end_b && b[j] == '0') ++j;
+      if (end_a - i != end_b - j) return end_a - i < end_b - j;
+      if (const int order = a.compare(i, end_a - i, b, j, end_b - j); order != 0) return order < 0;
+      i = end_a;
+      j = end_b;
+    } else if (a[i] != b[j]) {
+      return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
+    } else {
+      ++i;
+      ++j;
+    }
+  }
+  if (a.size() - i != b.size() - j) return a.size() - i < b.size() - j;
+  return a < b;  // 01 and 1
+}
+
+// Names of results that would be the same keep the photos' suffixes: "a.jpg" and "a.png" beside each other.
+void tell_apart(std::vector<PhotoFile>& photos) {
+  std::map<fs::path, int> count;
+  for (const PhotoFile& photo : photos) ++count[photo.name];
+  for (PhotoFile& photo : photos)
+    if (count[photo.name] > 1) photo.name += photo.file.extension();
 }
 
 }  // namespace
 
-std::vector<PhotoFile> find_photos(const fs::path& path, const fs::path& out) {
-  if (!fs::exists(path)) fail_runtime("predict", "there is no file or folder ", path.string());
-  if (!fs::is_directory(path)) return {{path, path.stem()}};
+PhotoFiles find_photos(const fs::path& path, const fs::path& out) {
   std::error_code unreadable;
+  if (!fs::exists(path, unreadable)) fail_runtime("predict", "there is no file or folder ", path.string());
+  if (!fs::is_directory(path, unreadable)) return {{{path, path.stem()}}, ""};
   if (fs::equivalent(path, out, unreadable))
     fail_runtime("predict", "--out must be another folder than the photos': ", out.string());
-  std::vector<PhotoFile> photos;
-  for (auto it = fs::recursive_directory_iterator(path); it != fs::recursive_directory_iterator(); ++it) {
-    const fs::directory_entry& entry = *it;
-    if (fs::equivalent(entry.path(), out, unreadable)) it.disable_recursion_pending();
-    if (entry.is_regular_file(unreadable) && is_photo(entry.path()))
-      photos.push_back({entry.path(), entry.path().lexically_relative(path).replace_extension()});
-  }
-  if (photos.empty()) fail_runtime("predict", path.string(), " holds no .jpg, .jpeg or .png");
-  std::ranges::sort(photos, {}, &PhotoFile::file);
-  std::set<fs::path> names;
-  for (const PhotoFile& photo : photos)
-    if (!names.insert(photo.name).second)
-      fail_runtime("predict", "two photos would both be written as ", photo.name.string(), "_ids.png, one is ",
-                   photo.file.string());
-  return photos;
+  const data::Listing listing = data::list_photos(path, out);
+  PhotoFiles found;
+  found.left_out = data::left_out_text(listing.left_out, path);
+  if (listing.files.empty())
+    fail_runtime("predict", path.string(), " holds no photo (", data::readable_kinds(), ")",
+                 found.left_out.empty() ? "" : "; left out: " + found.left_out);
+  for (const fs::path& file : listing.files)
+    found.photos.push_back({file, file.lexically_relative(path).replace_extension()});
+  std::ranges::sort(found.photos, natural_less, [](const PhotoFile& photo) { return photo.file.generic_string(); });
+  tell_apart(found.photos);
+  return found;
 }
 
 data::Image overlay(const data::Image& photo, const data::LabelMap& ids, const std::vector<data::Rgb>& palette,
@@ -57,25 +81,51 @@ data::Image overlay(const data::Image& photo, const data::LabelMap& ids, const s
   return mixed;
 }
 
-void predict_photos(const LoadedModel& loaded, const std::vector<PhotoFile>& photos, const fs::path& out,
-                    const PredictOptions& options, const std::function<void(std::int64_t)>& progress) {
+namespace {
+
+void write_pictures(const LoadedModel& loaded, const data::Image& image, const fs::path& base,
+                    const PredictOptions& options) {
+  const data::LabelMap ids =
+      predict_photo(*loaded.built.model, loaded.built.norm, image, options.resize, options.sliding);
+  std::error_code error;
+  fs::create_directories(base.parent_path(), error);
+  if (error) fail_runtime("predict", "cannot create ", base.parent_path().string(), ": ", error.message());
+  data::write_gray_png(base.string() + "_ids.png", ids);
+  data::write_palette_png(base.string() + "_colors.png", ids, loaded.info.classes.palette);
+  data::write_rgb_png(base.string() + "_overlay.png",
+                      overlay(image, ids, loaded.info.classes.palette, options.opacity));
+}
+
+}  // namespace
+
+PredictResult predict_photos(const LoadedModel& loaded, const std::vector<PhotoFile>& photos, const fs::path& out,
+                             const PredictOptions& options,
+                             const std::function<void(std::int64_t, const std::string&)>& progress) {
   require(options.opacity >= 0 && options.opacity <= 1, "predict", "opacity must be within 0 and 1, got ",
           options.opacity);
-  std::int64_t done = 0;
+  PredictResult result;
+  std::int64_t seen = 0;
   for (const PhotoFile& photo : photos) {
-    const data::Image image = data::read_photo(photo.file);
-    const data::LabelMap ids =
-        predict_photo(*loaded.built.model, loaded.built.norm, image, options.resize, options.sliding);
-    const fs::path base = out / photo.name;
-    std::error_code error;
-    fs::create_directories(base.parent_path(), error);
-    if (error) fail_runtime("predict", "cannot create ", base.parent_path().string(), ": ", error.message());
-    data::write_gray_png(base.string() + "_ids.png", ids);
-    data::write_palette_png(base.string() + "_colors.png", ids, loaded.info.classes.palette);
-    data::write_rgb_png(base.string() + "_overlay.png",
-                        overlay(image, ids, loaded.info.classes.palette, options.opacity));
-    if (progress) progress(++done);
+    data::Image image;
+    std::string remark;
+    try {
+      data::StoredPhoto stored = data::read_stored_photo(photo.file);
+      const auto claimed = data::kind_by_suffix(photo.file);
+      if (claimed != stored.kind && claimed != data::PictureKind::unknown)
+        remark =
+            concat_text("hint: ", photo.file.string(), " is in truth ", data::name_of(stored.kind), ", read as such");
+      image = data::turned(std::move(stored.image), stored.orientation);
+    } catch (const std::runtime_error& error) {
+      result.faults.push_back(error.what());
+      remark = concat_text("passed over: ", error.what());
+    }
+    if (!image.pixels.empty()) {
+      write_pictures(loaded, image, out / photo.name, options);
+      ++result.done;
+    }
+    if (progress) progress(++seen, remark);
   }
+  return result;
 }
 
 }  // namespace rein::train

@@ -12,13 +12,19 @@ namespace rein::train {
 
 struct PhotoFile {
   std::filesystem::path file;
-  std::filesystem::path name;  // below the folder given, without extension
+  std::filesystem::path name;  // of its results: below the folder given, without extension
 };
 
-// A photo, or all *.jpg, *.jpeg and *.png below a folder, sorted; hidden files and what lies below `out` (the pictures
-// of an earlier call) are passed over. std::runtime_error when there is none, when two would have the same results, or
-// when `out` is the folder itself.
-std::vector<PhotoFile> find_photos(const std::filesystem::path& path, const std::filesystem::path& out);
+// What `rein predict` works on. `left_out`: one line of what else lies in the folder; empty: nothing.
+struct PhotoFiles {
+  std::vector<PhotoFile> photos;
+  std::string left_out;
+};
+
+// A photo, or all that data::list_photos finds below a folder, in natural order (frame 9 before frame 10); what lies
+// below `out` (the pictures of an earlier call) is passed over. Photos that differ in their suffix alone keep it in
+// their names. std::runtime_error when there is none, or when `out` is the folder itself.
+PhotoFiles find_photos(const std::filesystem::path& path, const std::filesystem::path& out);
 
 struct PredictOptions {
   data::EvalResize resize;
@@ -26,10 +32,18 @@ struct PredictOptions {
   double opacity = 0.5;  // of the colours in the overlay
 };
 
+struct PredictResult {
+  std::int64_t done = 0;
+  std::vector<std::string> faults;  // of photos that could not be read, one line each
+};
+
 // For each photo OUT/NAME_ids.png (8 bit, class ids), OUT/NAME_colors.png (palette), OUT/NAME_overlay.png, all at the
-// photo's own size. Each file appears whole or not at all.
-void predict_photos(const LoadedModel& loaded, const std::vector<PhotoFile>& photos, const std::filesystem::path& out,
-                    const PredictOptions& options, const std::function<void(std::int64_t)>& progress = {});
+// photo's own size as viewers show it. Each file appears whole or not at all. A photo that cannot be read is passed
+// over and told; an output that cannot be written ends the work. `progress`: how many are done or passed over, and what
+// there is to say of the last one: its fault, or its true kind where its name claims another.
+PredictResult predict_photos(const LoadedModel& loaded, const std::vector<PhotoFile>& photos,
+                             const std::filesystem::path& out, const PredictOptions& options,
+                             const std::function<void(std::int64_t, const std::string&)>& progress = {});
 
 // photo mixed with the classes' colours: round((1 - opacity) photo + opacity colour).
 data::Image overlay(const data::Image& photo, const data::LabelMap& ids, const std::vector<data::Rgb>& palette,
