@@ -10,6 +10,10 @@
 #include "nn/hooks.h"
 #include "nn/module.h"
 
+namespace rein::nn {
+class TensorSource;
+}
+
 namespace rein::models {
 
 class Vit;
@@ -43,8 +47,10 @@ class Adapter : public nn::Module {
   virtual bool trains_inside_blocks() const { return false; }
   // Parameters of the frozen ViT that train all the same, by their path in it ("blocks.8.mlp.fc1.bias").
   virtual bool trains_in_vit(const std::string&) const { return false; }
-  // Once all values are there, and before a checkpoint's: values that start from the ViT's weights.
-  virtual void start_from(Vit&) {}
+  // Once all values are there, and before a checkpoint's: values that start from the ViT's weights. Those of them that
+  // are frozen are constants of the method. `known`: constants that an earlier call gave for the same weights, by their
+  // names below the adapter, or null; what it lacks is computed.
+  virtual void start_from(Vit&, const nn::TensorSource* /*known*/) {}
   // The frozen weights become what weights and adapter give together, so that the ViT alone does the same: equal to
   // rounding. False: the method cannot, nothing happened.
   virtual bool merge_into(Vit&) const { return false; }

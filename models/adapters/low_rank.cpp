@@ -177,8 +177,9 @@ class LowRankPass final : public AdapterPass {
 
 LowRankAdapter::LowRankAdapter(std::vector<TunedMatrix> matrices) : matrices_(std::move(matrices)) {}
 
-void LowRankAdapter::add_pair(std::size_t matrix, std::int64_t rank, double factor,
-                              const std::pair<std::string, std::string>& names, nn::Init a_start, bool frozen) {
+std::pair<nn::Param*, nn::Param*> LowRankAdapter::add_pair(std::size_t matrix, std::int64_t rank, double factor,
+                                                           const std::pair<std::string, std::string>& names,
+                                                           nn::Init a_start, bool frozen) {
   const TunedMatrix& m = matrices_.at(matrix);
   // A frozen linear layer's weight would be rounded to bf16 (nn/bind.h); these are exact constants.
   const nn::Layout layout = frozen ? nn::Layout::plain : nn::Layout::linear;
@@ -187,6 +188,7 @@ void LowRankAdapter::add_pair(std::size_t matrix, std::int64_t rank, double fact
   a.frozen = b.frozen = frozen;
   by_layer_[{m.block, m.site}].push_back(pairs_.size());
   pairs_.push_back({matrix, &a, &b, factor});
+  return {&a, &b};
 }
 
 std::shared_ptr<const AdapterPass> LowRankAdapter::begin(const nn::ForwardContext&) const {

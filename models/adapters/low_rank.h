@@ -55,10 +55,9 @@ class LowRankAdapter : public Adapter {
   };
   explicit LowRankAdapter(std::vector<TunedMatrix> matrices);
   // Declares NAME.a_name and NAME.b_name for a matrix and makes them a pair. Frozen ones are constants of the method.
-  void add_pair(std::size_t matrix, std::int64_t rank, double factor, const std::pair<std::string, std::string>& names,
-                nn::Init a_start, bool frozen = false);
-  const std::vector<Pair>& pairs() const { return pairs_; }
-  std::vector<Pair>& pairs() { return pairs_; }
+  std::pair<nn::Param*, nn::Param*> add_pair(std::size_t matrix, std::int64_t rank, double factor,
+                                             const std::pair<std::string, std::string>& names, nn::Init a_start,
+                                             bool frozen = false);
 
  private:
   friend class LowRankPass;

@@ -7,6 +7,7 @@
 #include "models/adapters/lora.h"
 #include "models/adapters/method.h"
 #include "models/adapters/rein_adapter.h"
+#include "models/adapters/soma.h"
 #include "models/adapters/vpt.h"
 #include "tensor/error.h"
 #include "tensor/text.h"
@@ -26,6 +27,7 @@ const std::vector<MethodEntry>& methods() {
       lora_entry(),
       vpt_entry(),
       adaptformer_entry(),
+      soma_entry(),
   };
   return table;
 }

@@ -1,7 +1,8 @@
 // Gradient checks of the tuning methods inside tiny frozen ViTs of several families: every trained parameter, and the
-// image. Values: golden cases lora_vit, vpt_vit, adaptformer_vit.
+// image. Values: golden cases lora_vit, vpt_vit, adaptformer_vit, soma_vit.
 #include "models/adapters/adaptformer.h"
 #include "models/adapters/lora.h"
+#include "models/adapters/soma.h"
 #include "models/adapters/vpt.h"
 #include "models/cases/module_case.h"
 #include "models/cases/tiny_clip_mae_sam.h"
@@ -51,6 +52,20 @@ const Cases lora_cases(
       add_method(list, "v, q, proj, fc1 and fc2, rank 1, last block", tiny_dinov3(), lora("v,q,proj,fc1,fc2", 1, 1),
                  {2, 8, 8, 3});
       add_method(list, "windows with places outside the map", tiny_sam(), lora("qkv,proj", 2, 0), {1, 12, 20, 3});
+    },
+    "module");
+
+const Cases soma_cases(
+    "soma",
+    [](CaseList& list) {
+      const auto soma = [](const char* targets, std::int64_t rank, std::int64_t first_block) {
+        return models::soma_method({.rank = rank, .alpha = 3, .targets = targets, .first_block = first_block});
+      };
+      const char* all = "q,k,v,proj,fc1,fc2";
+      // A key's bias shifts all logits of a query alike: the gradient of the packed bias is not zero for q and v.
+      add_method(list, "all matrices of the last block", with_registers(), soma(all, 2, 1), {2, 8, 12, 3});
+      add_method(list, "gated MLP, biases of q and v alone", tiny_eva02(), soma(all, 1, 1), {1, 12, 8, 3});
+      add_method(list, "windows with places outside the map", tiny_sam(), soma("v,fc2", 3, 0), {1, 12, 20, 3});
     },
     "module");
 

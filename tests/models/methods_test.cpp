@@ -4,12 +4,15 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "models/adapters/adaptformer.h"
 #include "models/adapters/lora.h"
+#include "models/adapters/soma.h"
 #include "models/adapters/vpt.h"
 #include "models/cases/tiny_clip_mae_sam.h"
 #include "models/cases/tiny_families.h"
+#include "models/merge.h"
 #include "models/zoo/file_source.h"
 
 using namespace rein;
@@ -34,6 +37,7 @@ std::map<std::string, VitOptions> families() {
 // Small ones of each method, with everything on.
 std::map<std::string, Method> tuned() {
   return {{"lora", lora_method({.rank = 1, .alpha = 2, .targets = "q,v,proj,fc1,fc2"})},
+          {"soma", soma_method({.rank = 2, .alpha = 3, .first_block = 1})},
           {"vpt", vpt_method({.prompts = 1})},
           {"adaptformer", adaptformer_method({.bottleneck = 3, .scale = 0.6, .dropout = 0.4})}};
 }
@@ -145,7 +149,7 @@ TEST_CASE("with frozen weights in bf16 the gradients stay within a few roundings
   }
 }
 
-TEST_CASE("LoRA and AdaptFormer begin as the untouched backbone, prompts do not") {
+TEST_CASE("LoRA, SoMA and AdaptFormer begin as the untouched backbone, prompts do not") {
   for (const auto& [family, vit] : families()) {
     for (const auto& [name, method] : tuned()) {
       if (!fits(method, vit)) continue;
@@ -155,30 +159,70 @@ TEST_CASE("LoRA and AdaptFormer begin as the untouched backbone, prompts do not"
       fill_random(without->vit(), 1, DType::f32);
       fill_random(with->vit(), 1, DType::f32);
       nn::initialise(*with, RandomKey(2), DType::f32);
+      with->adapter()->start_from(with->vit(), nullptr);
       const double apart = distance(features(*with), features(*without));
-      CHECK((name == "vpt" ? apart > 1e-3 : apart == 0));
+      CHECK((name == "vpt" ? apart > 1e-3 : apart <= (name == "soma" ? 1e-6 : 0)));
     }
   }
 }
 
-TEST_CASE("LoRA merged into the weights gives what it gave beside them") {
+TEST_CASE("LoRA and SoMA merged into the weights give what they gave beside them") {
   for (const auto& [family, vit] : families()) {
-    for (const DType dtype : {DType::f32, DType::f64}) {
-      CAPTURE(family);
-      const auto tuned_one = backbone_of(vit, tuned().at("lora")), plain = backbone_of(vit, {});
-      fill_random(*tuned_one, 1, dtype);
-      const std::vector<Tensor> before = features(*tuned_one, dtype);
-      CHECK(tuned_one->adapter()->merge_into(tuned_one->vit()));
-      std::map<std::string, Tensor> merged = nn::collect(tuned_one->vit(), {});
-      plain->visit([&](const std::string& path, nn::Param& p) { nn::set_value(p, merged.at(path)); });
-      CHECK(distance(features(*plain, dtype), before) < (dtype == DType::f32 ? 1e-6 : 1e-14));
-      fill_random(plain->vit(), 1, dtype);
-      CHECK(distance(features(*plain, dtype), before) > 1e-2);
+    for (const char* name : {"lora", "soma"}) {
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        CAPTURE(family);
+        CAPTURE(name);
+        SegmentorOptions options = options_of(vit, tuned().at(name), HeadKind::semantic_fpn);
+        Segmentor model(options);
+        fill_random(model, 1, dtype);
+        model.backbone().adapter()->start_from(model.backbone().vit(), nullptr);
+        model.backbone().visit([](const std::string& path, nn::Param& p) {
+          if (!p.frozen) nn::set_value(p, random_normal(RandomKey(5).child(path), p.shape, 0, 0.4, p.value.dtype()));
+        });
+        const std::vector<Tensor> before = features(model.backbone(), dtype);
+        const auto plain = merged(model);
+        REQUIRE(plain);
+        CHECK(plain->backbone().adapter() == nullptr);
+        CHECK(distance(features(plain->backbone(), dtype), before) < (dtype == DType::f32 ? 1e-6 : 1e-14));
+        fill_random(plain->backbone().vit(), 1, dtype);
+        CHECK(distance(features(plain->backbone(), dtype), before) > 1e-2);
+      }
     }
   }
-  const auto vpt = backbone_of(tiny_vit(), tuned().at("vpt"));
-  fill_random(*vpt, 1, DType::f32);
-  CHECK_FALSE(vpt->adapter()->merge_into(vpt->vit()));
+  Segmentor vpt(options_of(tiny_vit(), tuned().at("vpt"), HeadKind::semantic_fpn));
+  fill_random(vpt, 1, DType::f32);
+  CHECK_FALSE(merged(vpt));
+}
+
+TEST_CASE("SoMA takes the smallest components, from the weights or from an earlier call") {
+  const auto first = backbone_of(tiny_eva02(), tuned().at("soma")),
+             second = backbone_of(tiny_eva02(), tuned().at("soma"));
+  for (const auto& backbone : {first.get(), second.get()}) {
+    fill_random(backbone->vit(), 1, DType::f32);
+    nn::initialise(*backbone, RandomKey(2), DType::f32);
+  }
+  first->adapter()->start_from(first->vit(), nullptr);
+  const auto constants =
+      nn::collect(*first->adapter(), [](const std::string&, const nn::Param& p) { return p.frozen; });
+  CHECK(constants.size() == 3 * 7 * 2);       // blocks 1 to 3: q, k, v, proj, w1, w2, w3
+  fill_random(second->vit(), 3, DType::f32);  // other weights: what is known is not computed again
+  const nn::MapSource known(constants);
+  second->adapter()->start_from(second->vit(), &known);
+  second->adapter()->visit([&](const std::string& path, nn::Param& p) {
+    CAPTURE(path);
+    std::string start = path;
+    if (!p.frozen) start.replace(start.find(".lora_"), 6, ".start_");
+    CHECK(p.value.value().to_doubles() == constants.at(start).to_doubles());
+    CHECK(p.value.requires_grad() == !p.frozen);
+  });
+  std::set<std::string> trained;
+  first->vit().visit([&](const std::string& path, nn::Param& p) {
+    if (!p.frozen) trained.insert(path);
+  });
+  CHECK(trained.contains("blocks.1.attn.q_bias"));
+  CHECK(trained.contains("blocks.3.attn.v_bias"));
+  CHECK(trained.contains("blocks.2.mlp.w12.bias"));
+  CHECK(trained.size() == 3 * 5);
 }
 
 TEST_CASE("a branch inside LayerScale is scaled by it") {
@@ -202,7 +246,7 @@ TEST_CASE("names of adapters are known to who reads backbones") {
   for (const MethodEntry& entry : methods()) {
     const Method method = entry.make(Settings(entry.settings));
     CHECK(entry.tree.empty() == !method.adapter);
-    if (method.adapter) CHECK(method.adapter(tiny_vit(), std::nullopt)->tree_name() == entry.tree);
+    if (method.adapter) CHECK(method.adapter(vit_large(), std::nullopt)->tree_name() == entry.tree);
   }
   CHECK(is_adapter_name("lora.blocks.0.attn.qkv.lora_A.weight"));
   CHECK_FALSE(is_adapter_name("lora_extra.weight"));
@@ -233,6 +277,9 @@ TEST_CASE("what no method can be is refused with its name and what came") {
   refused(lora_method({.targets = "q,v,q"}), vit, "\"q\" twice");
   refused(lora_method({.targets = ""}), vit, "got \"\"");
   refused(lora_method({.first_block = 4}), vit, "one of 4 (counted from 0), got 4");
+  refused(soma_method({.rank = 13, .first_block = 3}), vit, "[soma] rank must be 1 to 12 for blocks.3.attn.q, got 13");
+  refused(soma_method({.rank = 2}), vit, "[soma] the first block must be one of 4 (counted from 0), got 8");
+  refused(soma_method({.alpha = 0, .first_block = 0}), vit, "[soma] alpha must be above 0, got 0");
   refused(vpt_method({.prompts = 0}), vit, "[vpt] prompts must be 1 to 65536, got 0");
   refused(vpt_method({}), tiny_sam(), "[vpt] needs a backbone whose blocks take further tokens");
   refused(adaptformer_method({.bottleneck = 0}), vit, "[adaptformer] bottleneck");

@@ -107,5 +107,14 @@ TEST_CASE("the other methods have the counts of the paper's table on DINOv2-L an
   CHECK(count("vpt", eva02_large) == 3686400);
   CHECK(count("adaptformer", dinov2_large) == 3171840);
   CHECK(count("adaptformer", eva02_large) == 3171840);
+  CHECK(count("soma", dinov2_large) == 4718592);
+  SegmentorOptions o;
+  o.vit = dinov2_large;
+  o.method = method_named("soma");
+  Segmentor model(o);
+  std::int64_t biases = 0;
+  model.backbone().vit().visit([&](const std::string&, nn::Param& p) { biases += p.frozen ? 0 : p.shape.count(); });
+  CHECK(biases == 147456);
+  CHECK(model.backbone().parameter_count(true) == 4866048);
   CHECK(memory_stats().live == before);
 }

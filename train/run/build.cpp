@@ -1,10 +1,9 @@
 #include "train/run/build.h"
 
-#include <filesystem>
-
 #include "nn/bind.h"
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
+#include "train/run/adapter_constants.h"
 
 namespace rein::train {
 namespace {
@@ -76,7 +75,7 @@ BackboneFile fitted(zoo::Weights weights, const Config& config) {
   return {std::move(weights), std::move(description)};
 }
 
-BuiltModel build_model(const Config& config, int classes) {
+BuiltModel build_model(const Config& config, int classes, const std::filesystem::path& run) {
   const ModelConfig& m = config.model;
   const auto [weights, description] = open_backbone(config);
   BuiltModel built;
@@ -95,7 +94,8 @@ BuiltModel build_model(const Config& config, int classes) {
   models::Backbone& backbone = built.model->backbone();
   if (!random) zoo::bind_weights(backbone.vit(), weights, DType::f32);
   nn::initialise(*built.model, RandomKey(static_cast<std::uint64_t>(config.train.seed)).child("init"), DType::f32);
-  if (backbone.adapter() != nullptr) backbone.adapter()->start_from(backbone.vit());
+  built.constants_key = constants_key(config, built.backbone_sha256);
+  start_adapter(backbone, built.constants_key, run);
   finish_precision(built, m.precision);
   return built;
 }

@@ -1,6 +1,7 @@
 // From a configuration to the objects of a run: the model with its weights, the data sets.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@ struct BuiltModel {
   std::string family, layout;   // as recognised
   std::string description;      // one line for people
   std::string backbone_sha256;  // of the file
+  std::string constants_key;    // train/run/adapter_constants.h
 };
 
 // The backbone's file with the patch and position grid that the configuration asks for. Only names and shapes are read
@@ -31,7 +33,8 @@ BackboneFile fitted(models::zoo::Weights weights, const Config& config);
 
 // Reads config.model.backbone (resolved), converts patch and position grid, binds it, and gives everything else its
 // initial value from train.seed. Throws when the file fits no known model or the sizes do not fit each other.
-BuiltModel build_model(const Config& config, int classes);
+// `run`: where a run keeps what its method computed from the backbone (train/run/adapter_constants.h); empty: nowhere.
+BuiltModel build_model(const Config& config, int classes, const std::filesystem::path& run = {});
 
 // The last of build_model's steps: a model whose values are bound, in its precision (model.precision).
 void finish_precision(BuiltModel& built, const std::string& precision);

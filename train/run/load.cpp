@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "models/merge.h"
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
 #include "train/error.h"
@@ -20,6 +21,21 @@ fs::path find_backbone(const CheckpointInfo& info, const std::string& recorded, 
   if (fs::exists(recorded)) return recorded;
   throw HintedError("[checkpoint] the backbone file " + info.backbone_file + " is not at " + recorded,
                     "say where it is: --backbone FILE, or --weights-root FOLDER");
+}
+
+// RUN of RUN/checkpoints/step-N, also through RUN/best.
+fs::path run_of(const fs::path& checkpoint) {
+  std::error_code error;
+  const fs::path whole = fs::canonical(checkpoint, error);
+  return error ? fs::path() : whole.parent_path().parent_path();
+}
+
+void merge(LoadedModel& loaded) {
+  std::unique_ptr<models::Segmentor> plain = models::merged(*loaded.built.model);
+  if (!plain) return;
+  loaded.built.model = std::move(plain);
+  loaded.built.description += "; " + loaded.config.model.method + " merged into the weights";
+  loaded.config.model.method = "freeze";  // info.method still says how it was trained
 }
 
 }  // namespace
@@ -47,7 +63,7 @@ void set_precision(Config& config, const std::string& precision) {
 }
 
 LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const fs::path& weights,
-                         const std::string& precision) {
+                         const std::string& precision, Form form) {
   if (fs::is_regular_file(path)) {
     require(backbone.empty(), "export", path.string(), " holds its own backbone: it takes no other");
     return open_exported(path, precision);
@@ -59,9 +75,14 @@ LoadedModel load_trained(const fs::path& path, const fs::path& backbone, const f
   loaded.config.model.backbone = find_backbone(loaded.info, loaded.config.model.backbone, backbone, weights).string();
   if (!precision.empty()) set_precision(loaded.config, precision);
   check_backbone(loaded.info, loaded.config.model.backbone, sha256_of_file(loaded.config.model.backbone));
-  loaded.built = build_model(loaded.config, loaded.info.classes.count());
+  // In f32 until all is in place: what is merged is rounded once, afterwards.
+  Config exact = loaded.config;
+  exact.model.precision = "f32";
+  loaded.built = build_model(exact, loaded.info.classes.count(), run_of(folder));
   loaded.built.norm = loaded.info.norm;
   load_model(folder, *loaded.built.model);
+  if (form == Form::merged) merge(loaded);
+  finish_precision(loaded.built, loaded.config.model.precision);
   return loaded;
 }
 

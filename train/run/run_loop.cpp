@@ -40,6 +40,7 @@ class Run {
     for (const AdamW::Slot& slot : optimizer_.slots()) trained_.push_back(slot.param);
     require(!trained_.empty(), task_.name().c_str(), "nothing is trained");
     folder_.write_config(config_);
+    task_.begin(folder_.path());
     tell_plan();
   }
 

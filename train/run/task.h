@@ -54,6 +54,8 @@ class Task {
   virtual bool is_scored() const { return false; }
   virtual std::vector<TargetScore> scores(Observer&) { return {}; }
 
+  // Before the first step, with the folder locked: what a run keeps beside its checkpoints from its start on.
+  virtual void begin(const std::filesystem::path& /*folder*/) {}
   // After the last checkpoint, with the folder still locked: what a finished run leaves beside its checkpoints.
   virtual void finish(const std::filesystem::path& /*folder*/) {}
 };

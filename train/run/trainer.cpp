@@ -2,6 +2,7 @@
 
 #include "tensor/error.h"
 #include "tensor/text.h"
+#include "train/run/adapter_constants.h"
 #include "train/run/build.h"
 
 namespace rein::train {
@@ -9,11 +10,11 @@ namespace {
 
 class SegmentationTask final : public Task {
  public:
-  explicit SegmentationTask(const Config& config) : config_(config) {
+  SegmentationTask(const Config& config, const std::filesystem::path& folder) : config_(config) {
     set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
     for (const TargetConfig& t : config_.eval.targets)
       targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch, config_.eval.preset));
-    built_ = build_model(config_, set_->classes().count());
+    built_ = build_model(config_, set_->classes().count(), folder);
   }
 
   std::string name() const override { return "train"; }
@@ -77,6 +78,10 @@ class SegmentationTask final : public Task {
     return scores;
   }
 
+  void begin(const std::filesystem::path& folder) override {
+    keep_constants(built_.model->backbone(), built_.constants_key, folder);
+  }
+
  private:
   const Config& config_;
   std::shared_ptr<const data::Dataset> set_;
@@ -88,7 +93,7 @@ class SegmentationTask final : public Task {
 
 RunResult train(const RunOptions& options, Observer& observer) {
   use_threads(options.config);
-  SegmentationTask task(options.config);
+  SegmentationTask task(options.config, options.folder);
   return run(task, options, observer);
 }
 

@@ -26,6 +26,7 @@ const std::vector<Kind>& kinds() {
       {"lora_vit", verify_lora_vit},
       {"vpt_vit", verify_vpt_vit},
       {"adaptformer_vit", verify_adaptformer_vit},
+      {"soma_vit", verify_soma_vit},
       {"semantic_fpn_head", verify_semantic_fpn_head},
       {"segmentor_trajectory", verify_segmentor_trajectory},
       {"slide_inference", verify_slide_inference},

@@ -61,6 +61,7 @@ void verify_rein_vit(const GoldenFile& file, Comparison& compare);
 void verify_lora_vit(const GoldenFile& file, Comparison& compare);
 void verify_vpt_vit(const GoldenFile& file, Comparison& compare);
 void verify_adaptformer_vit(const GoldenFile& file, Comparison& compare);
+void verify_soma_vit(const GoldenFile& file, Comparison& compare);
 void verify_semantic_fpn_head(const GoldenFile& file, Comparison& compare);
 void verify_segmentor_trajectory(const GoldenFile& file, Comparison& compare);
 void verify_slide_inference(const GoldenFile& file, Comparison& compare);
