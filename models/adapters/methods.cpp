@@ -4,6 +4,7 @@
 
 #include "models/adapters/adapter.h"
 #include "models/adapters/adaptformer.h"
+#include "models/adapters/bitfit.h"
 #include "models/adapters/lora.h"
 #include "models/adapters/method.h"
 #include "models/adapters/rein_adapter.h"
@@ -28,6 +29,7 @@ const std::vector<MethodEntry>& methods() {
       vpt_entry(),
       adaptformer_entry(),
       soma_entry(),
+      bitfit_entry(),
   };
   return table;
 }

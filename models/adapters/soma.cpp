@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/adapters/singular.h"
 #include "models/vit/vit.h"
 #include "tensor/error.h"
 #include "tensor/ops/elementwise/cast.h"
 #include "tensor/parallel.h"
-#include "tensor/singular.h"
 
 namespace rein::models {
 namespace {

@@ -30,7 +30,7 @@ class Soma final : public LowRankAdapter {
   Soma(const VitOptions& vit, const SomaOptions& options);
   std::string tree_name() const override { return "soma"; }
   bool trains_in_vit(const std::string& path) const override;
-  // Decomposes the weights in f64 (tensor/singular.h; matrices side by side on all threads), unless `known` has all of
+  // Decomposes the weights in f64 (singular.h; matrices side by side on all threads), unless `known` has all of
   // the constants. Sets the constants, and A and B to them.
   void start_from(Vit& vit, const nn::TensorSource* known) override;
 

@@ -38,6 +38,7 @@ std::map<std::string, VitOptions> families() {
 std::map<std::string, Method> tuned() {
   return {{"lora", lora_method({.rank = 1, .alpha = 2, .targets = "q,v,proj,fc1,fc2"})},
           {"soma", soma_method({.rank = 2, .alpha = 3, .first_block = 1})},
+          {"bitfit", method_named("bitfit")},
           {"vpt", vpt_method({.prompts = 1})},
           {"adaptformer", adaptformer_method({.bottleneck = 3, .scale = 0.6, .dropout = 0.4})}};
 }
@@ -69,8 +70,9 @@ std::map<std::string, Tensor> gradients(const SegmentorOptions& options, DType d
   return grads;
 }
 
+// What a method trains in the backbone.
 bool is_adapters(const std::string& path, const std::string& method) {
-  return path.starts_with("backbone." + method + ".");
+  return path.starts_with(method == "bitfit" ? "backbone.blocks." : "backbone." + method + ".");
 }
 
 std::vector<Tensor> features(const Backbone& backbone, DType dtype = DType::f32) {

@@ -116,5 +116,7 @@ TEST_CASE("the other methods have the counts of the paper's table on DINOv2-L an
   model.backbone().vit().visit([&](const std::string&, nn::Param& p) { biases += p.frozen ? 0 : p.shape.count(); });
   CHECK(biases == 147456);
   CHECK(model.backbone().parameter_count(true) == 4866048);
+  o.method = method_named("bitfit");
+  CHECK(Segmentor(o).backbone().parameter_count(true) == 270336);
   CHECK(memory_stats().live == before);
 }

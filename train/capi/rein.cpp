@@ -174,7 +174,7 @@ rein_model* open(const char* path, const rein_options* options) {
   const ThreadLimit limit(static_cast<int>(s.threads));
   const Device device = parse_device(s.device);
   auto model = std::make_shared<OpenModel>();
-  model->loaded = load_trained(path, s.backbone, {}, s.precision);
+  model->loaded = load_trained(path, s.backbone, {}, s.precision, Form::merged);
   model->sliding = sliding_of(model->loaded.config.eval, s.window, s.stride);
   if (s.batch > 0) model->sliding.batch = s.batch;
   model->threads = static_cast<int>(s.threads);

@@ -16,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string in, out, config, dtype;
+  std::string in, out, config, dtype, backbone;
+  bool merge = false, peft = false;
   Conversion conversion;
   Roots roots;
 };
@@ -38,19 +39,29 @@ bool names_a_folder(const fs::path& out) {
 
 Converted convert(const Arguments& a) {
   const bool computed = !a.conversion.layout.empty() || a.conversion.patch > 0 || a.conversion.image_size > 0;
+  require(!a.merge || !a.peft, "convert", "--merge and --peft are two ways: say one of them");
+  if (a.merge || a.peft) {
+    require(is_checkpoint(a.in), "convert", "--merge and --peft are for runs and checkpoints, got ", a.in);
+    require(a.conversion.patch == 0 && a.conversion.image_size == 0, "convert",
+            "--merge and --peft keep the patch and the grid; convert the backbone's file afterwards");
+    return (a.merge ? export_merged : export_peft)(a.in, a.out, a.conversion, a.backbone, a.roots.weights);
+  }
   if (is_checkpoint(a.in)) {
     require(!computed, "convert", "--layout, --patch and --image-size are for backbones, ", a.in, " is a checkpoint");
     return export_checkpoint(find_checkpoint(a.in), a.out, a.conversion.dtype);
   }
   if (names_a_folder(a.out)) {
-    if (!is_rein_checkpoint(open_weight_file(a.in)->names()))
+    const std::vector<std::string> names = open_weight_file(a.in)->names();
+    const bool peft = is_peft_adapter(names);
+    if (!peft && !is_rein_checkpoint(names))
       fail("convert", "the output must end in .safetensors, .pth or .pt, got ", a.out,
-           " (a folder is for official Rein checkpoints only)");
+           " (a folder is for official Rein checkpoints and peft adapters only)");
     if (a.config.empty())
-      throw HintedError("[convert] a Rein checkpoint becomes a folder only together with its configuration",
+      throw HintedError(concat_text("[convert] a ", peft ? "peft adapter" : "Rein checkpoint",
+                                    " becomes a folder only together with its configuration"),
                         "--config CONFIG.toml describes the model: backbone, method, head, sizes, classes");
     require(!computed && a.dtype.empty(), "convert", "a checkpoint folder keeps the layout and f32");
-    return import_checkpoint(a.in, a.out, a.config, a.roots);
+    return (peft ? import_peft : import_checkpoint)(a.in, a.out, a.config, a.roots);
   }
   require(a.config.empty(), "convert", "--config is for official Rein checkpoints that become a folder");
   return convert_weights(a.in, a.out, a.conversion);
@@ -87,7 +98,9 @@ void add_convert(CommandLine line, const Globals& globals) {
   CommandLine command = line.command(
       "convert",
       "weights and checkpoints: .pth to .safetensors and back, other layouts, patch and position sizes, dtypes;\n"
-      "official Rein checkpoints to folders for eval and predict, and back");
+      "official Rein checkpoints to folders for eval and predict, and back; LoRA and SoMA merged into their "
+      "backbone's\n"
+      "file; peft's adapters, both ways");
   command
       .option("in", a->in,
               "a .safetensors (or its index, or a folder with either), .pth or .pt file; a run or checkpoint")
@@ -105,7 +118,13 @@ void add_convert(CommandLine line, const Globals& globals) {
   command.option("--family", a->conversion.hints.family, "what the file is, where its names fit several families");
   command.option("--from-layout", a->conversion.hints.layout, "the names in the file, where several layouts fit");
   command.option("--heads", a->conversion.hints.heads, "attention heads, where the width does not tell");
-  command.option("--config", a->config, "configuration of the model whose official Rein checkpoint becomes a folder");
+  command.flag("--merge", a->merge,
+               "a run or checkpoint becomes its backbone's own file, with LoRA or SoMA in the weights");
+  command.flag("--peft", a->peft,
+               "a run or checkpoint of LoRA becomes a peft adapter, with adapter_config.json beside it");
+  command.option("--backbone", a->backbone, "with --merge and --peft: the backbone file (default: the recorded path)");
+  command.option("--config", a->config,
+                 "configuration of the model whose official Rein checkpoint or peft adapter becomes a folder");
   command.option("--data-root", a->roots.data, "folder that data.root and targets' roots are below (REIN_DATA_DIR)");
   command.option("--weights-root", a->roots.weights, "folder that model.backbone is below (REIN_WEIGHTS_DIR)");
   command.runs([a, &globals] {

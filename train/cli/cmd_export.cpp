@@ -12,11 +12,12 @@ namespace {
 
 struct Arguments {
   std::string checkpoint, out, backbone, weights, precision;
-  bool replace = false;
+  bool replace = false, keep_adapter = false;
 };
 
 int run(const Arguments& a, const Globals& globals) {
-  const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
+  const LoadedModel loaded =
+      load_trained(a.checkpoint, a.backbone, a.weights, a.precision, a.keep_adapter ? Form::trained : Form::merged);
   const Exported done = export_model(loaded, a.out, a.replace);
   const std::string& precision = loaded.config.model.precision;
   if (globals.json) {
@@ -62,6 +63,8 @@ void add_export(CommandLine line, const Globals& globals) {
               "bf16: the backbone's products as mixed precision rounds them, about half the size, and predictions as "
               "with --precision bf16; f32: all bits (default: the run's)")
       .one_of({"f32", "bf16"});
+  command.flag("--keep-adapter", a->keep_adapter,
+               "keep LoRA or SoMA beside the weights as it was trained (default: merged into them)");
   command.flag("--replace", a->replace, "replace an existing file");
   command.option("--backbone", a->backbone, "the backbone file (default: the recorded path)");
   command.option("--weights-root", a->weights, "folder of the backbone file (REIN_WEIGHTS_DIR)");

@@ -25,7 +25,7 @@ int run(const Arguments& a, const Globals& globals) {
   options.resize = parse_resize(a.resize);
   options.opacity = a.opacity;
   const Device device = parse_device(a.device);
-  const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision);
+  const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision, Form::merged);
   loaded.built.model->move_to(device);
   options.sliding = sliding_of(loaded.config.eval, a.window, a.stride);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/adapters/method.h"
 #include "models/zoo/export.h"
 #include "tensor/error.h"
 #include "tensor/io/weight_file.h"
@@ -25,14 +26,6 @@ Format format_of(const fs::path& out) {
   fail("convert", "the output must end in .safetensors, .pth or .pt, got ", out.string());
 }
 
-void write(const fs::path& out, const std::vector<TensorToWrite>& tensors,
-           const std::map<std::string, std::string>& metadata, const std::string& under) {
-  if (format_of(out) == Format::pth)
-    write_pth(out, tensors, under);
-  else
-    write_safetensors_streamed(out, tensors, metadata);
-}
-
 // Every tensor under its own name.
 Converted copy_file(const fs::path& in, const fs::path& out, std::optional<DType> dtype) {
   const auto file = open_weight_file(in);
@@ -51,7 +44,7 @@ Converted copy_file(const fs::path& in, const fs::path& out, std::optional<DType
   // Texts beside the tensors stay; "format" says who may read them.
   std::map<std::string, std::string> metadata = file->metadata();
   metadata.emplace("format", "pt");
-  write(out, items, metadata, "");
+  write_converted(out, items, metadata, "");
   result.tensors = items.size();
   result.from = concat_text(file->format(), ", ", file->names().size(), " tensors");
   result.to = "the same names";
@@ -59,6 +52,14 @@ Converted copy_file(const fs::path& in, const fs::path& out, std::optional<DType
 }
 
 }  // namespace
+
+void write_converted(const fs::path& out, const std::vector<TensorToWrite>& tensors,
+                     const std::map<std::string, std::string>& metadata, const std::string& under) {
+  if (format_of(out) == Format::pth)
+    write_pth(out, tensors, under);
+  else
+    write_safetensors_streamed(out, tensors, metadata);
+}
 
 Converted convert_weights(const fs::path& in, const fs::path& out, const Conversion& c) {
   format_of(out);  // refused before anything is read
@@ -74,7 +75,7 @@ Converted convert_weights(const fs::path& in, const fs::path& out, const Convers
   const std::int64_t grid = c.image_size > 0 ? c.image_size / patch : native.grid_height;
   if (patch != native.patch || grid != native.grid_height) weights = zoo::converted(weights, patch, grid);
   const std::vector<TensorToWrite> items = zoo::as_layout(weights, target, c.dtype.value_or(DType::f32));
-  write(out, items, {{"format", "pt"}, {zoo::layout_key, std::string(target.name)}}, "");
+  write_converted(out, items, {{"format", "pt"}, {zoo::layout_key, std::string(target.name)}}, "");
   for (const std::string& name : zoo::FileSource(in).names())
     if (weights.model.layout->ignores(name)) result.left_out.push_back(name);
   result.tensors = items.size();
@@ -110,7 +111,7 @@ Converted export_checkpoint(const fs::path& folder, const fs::path& out, std::op
   const auto file = std::make_shared<zoo::FileSource>(folder / "model.safetensors");
   std::vector<TensorToWrite> items = trained_backbone(file, info.backbone_family, dtype.value_or(DType::f32));
   for (const std::string& name : file->names()) {
-    if (name.starts_with("backbone.") && !name.starts_with("backbone.reins.")) continue;
+    if (name.starts_with("backbone.") && !models::is_adapter_name(std::string_view(name).substr(9))) continue;
     const DType to = dtype.value_or(file->file().entry(name).dtype);
     items.push_back({name, to, file->shape(name), [=] { return zoo::narrowed(file->file().tensor(name), to, name); }});
   }
@@ -118,7 +119,7 @@ Converted export_checkpoint(const fs::path& folder, const fs::path& out, std::op
   for (const auto& [name, values] : {std::pair("mean", info.norm.mean), std::pair("std", info.norm.std)})
     items.push_back(TensorToWrite::of(concat_text("data_preprocessor.", name),
                                       Tensor::from(std::vector<float>(values.begin(), values.end()), Shape{3, 1, 1})));
-  write(out, items, {{"format", "pt"}}, "state_dict");
+  write_converted(out, items, {{"format", "pt"}}, "state_dict");
   return {concat_text("checkpoint ", folder.string()), "the official names of what was trained", items.size(), {}};
 }
 

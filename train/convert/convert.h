@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "models/zoo/zoo.h"
 #include "tensor/dtype.h"
+#include "tensor/io/weight_write.h"
 #include "train/config/config.h"
 
 namespace rein::train {
@@ -42,6 +44,26 @@ Converted export_checkpoint(const std::filesystem::path& folder, const std::file
 // by its data set). The report of what does not fit is one std::runtime_error.
 Converted import_checkpoint(const std::filesystem::path& official, const std::filesystem::path& folder,
                             const std::filesystem::path& config, const Roots& roots);
+
+// A backbone's own file, with LoRA or SoMA in its weights (or fully trained), from a run or checkpoint. Names: the
+// layout's of the backbone it was trained on, or conversion.layout. HintedError for methods that cannot be merged.
+Converted export_merged(const std::filesystem::path& checkpoint, const std::filesystem::path& out,
+                        const Conversion& conversion, const std::filesystem::path& backbone,
+                        const std::filesystem::path& weights);
+
+// The LoRA of a checkpoint as peft keeps it (adapter_model.safetensors), with an adapter_config.json beside it. The
+// layout must have the tuned layers as they were trained: packed, or q, k and v apart.
+Converted export_peft(const std::filesystem::path& checkpoint, const std::filesystem::path& out,
+                      const Conversion& conversion, const std::filesystem::path& backbone,
+                      const std::filesystem::path& weights);
+bool is_peft_adapter(const std::vector<std::string>& names);
+// A peft adapter as a checkpoint folder of the model that `config` describes; the head is at its start.
+Converted import_peft(const std::filesystem::path& file, const std::filesystem::path& folder,
+                      const std::filesystem::path& config, const Roots& roots);
+
+// Writes by the ending of `out`; std::invalid_argument for an ending of no format of ours.
+void write_converted(const std::filesystem::path& out, const std::vector<TensorToWrite>& tensors,
+                     const std::map<std::string, std::string>& metadata, const std::string& under = "");
 
 // The layout whose names the official Rein's checkpoints give a fully trained backbone of a family; empty: not known.
 std::string official_layout(const std::string& family, bool mlp_norm);

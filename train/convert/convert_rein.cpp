@@ -11,6 +11,7 @@
 #include "tensor/cpu_features.h"
 #include "tensor/error.h"
 #include "train/convert/convert.h"
+#include "train/convert/import_parts.h"
 #include "train/error.h"
 #include "train/run/build.h"
 #include "train/run/checkpoint.h"
@@ -23,31 +24,6 @@ namespace fs = std::filesystem;
 namespace zoo = models::zoo;
 
 constexpr const char* adapter = "backbone.reins.";
-
-// As resolve_paths, except that the data itself need not be there.
-Config resolved(const fs::path& file, const Roots& roots) {
-  Config config = read_config(file);
-  const fs::path folder = fs::absolute(file).parent_path();
-  const auto absolute = [](const fs::path& below, const std::string& path) {
-    return fs::absolute(below / path).lexically_normal().string();
-  };
-  const auto folder_or = [](const fs::path& given, const char* variable) -> fs::path {
-    const char* value = std::getenv(variable);
-    return !given.empty() ? given : value != nullptr ? fs::path(value) : fs::path();
-  };
-  const fs::path data = folder_or(roots.data, "REIN_DATA_DIR"), weights = folder_or(roots.weights, "REIN_WEIGHTS_DIR");
-  config.model.backbone = absolute(weights, config.model.backbone);
-  if (!fs::exists(config.model.backbone))
-    throw HintedError("[config] model.backbone: there is no " + config.model.backbone,
-                      "say where the backbones are: --weights-root FOLDER, or REIN_WEIGHTS_DIR");
-  config.data.dataset = absolute(folder, config.data.dataset);
-  config.data.root = absolute(data, config.data.root);
-  for (TargetConfig& target : config.eval.targets) {
-    target.dataset = absolute(folder, target.dataset);
-    target.root = absolute(data, target.root);
-  }
-  return config;
-}
 
 // What images were normalised with: what the file says (our own exports do), else the configuration, else ImageNet's
 // mean and standard deviation, with which the official code feeds every backbone.
@@ -114,6 +90,32 @@ void bind_official(models::Segmentor& model, const nn::TensorSource& source, con
       "model.rein.* and the classes of its data set");
 }
 
+}  // namespace
+
+Config resolved_config(const fs::path& file, const Roots& roots) {
+  Config config = read_config(file);
+  const fs::path folder = fs::absolute(file).parent_path();
+  const auto absolute = [](const fs::path& below, const std::string& path) {
+    return fs::absolute(below / path).lexically_normal().string();
+  };
+  const auto folder_or = [](const fs::path& given, const char* variable) -> fs::path {
+    const char* value = std::getenv(variable);
+    return !given.empty() ? given : value != nullptr ? fs::path(value) : fs::path();
+  };
+  const fs::path data = folder_or(roots.data, "REIN_DATA_DIR"), weights = folder_or(roots.weights, "REIN_WEIGHTS_DIR");
+  config.model.backbone = absolute(weights, config.model.backbone);
+  if (!fs::exists(config.model.backbone))
+    throw HintedError("[config] model.backbone: there is no " + config.model.backbone,
+                      "say where the backbones are: --weights-root FOLDER, or REIN_WEIGHTS_DIR");
+  config.data.dataset = absolute(folder, config.data.dataset);
+  config.data.root = absolute(data, config.data.root);
+  for (TargetConfig& target : config.eval.targets) {
+    target.dataset = absolute(folder, target.dataset);
+    target.root = absolute(data, target.root);
+  }
+  return config;
+}
+
 CheckpointInfo info_of(const Config& config, const BuiltModel& built, const data::ClassSet& classes) {
   CheckpointInfo info;
   info.seed = config.train.seed;
@@ -129,17 +131,25 @@ CheckpointInfo info_of(const Config& config, const BuiltModel& built, const data
   return info;
 }
 
-}  // namespace
+void require_new(const fs::path& folder) {
+  if (fs::exists(folder))
+    throw HintedError("[convert] " + folder.string() + " exists already", "name a new folder for the checkpoint");
+}
+
+void write_new_checkpoint(const fs::path& folder, const CheckpointInfo& info, const Config& config,
+                          models::Segmentor& model) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  write_checkpoint(whole.filename().empty() ? whole.parent_path() : whole, info, config, model, AdamW());
+}
 
 Converted import_checkpoint(const fs::path& official, const fs::path& folder, const fs::path& config_file,
                             const Roots& roots) {
-  if (fs::exists(folder))
-    throw HintedError("[convert] " + folder.string() + " exists already", "name a new folder for the checkpoint");
+  require_new(folder);
   const auto file = std::make_shared<zoo::FileSource>(official);
   if (!is_rein_checkpoint(file->names()))
     fail_runtime("convert", official.string(),
                  " is no Rein checkpoint: it has neither backbone.reins.* nor decode_head.*");
-  Config config = resolved(config_file, roots);
+  Config config = resolved_config(config_file, roots);
   set_normalisation(config.model, file->file());
   const data::ClassSet classes = data::read_description(config.data.dataset).classes;
   const BuiltModel built = build_model(config, classes.count());
@@ -148,9 +158,7 @@ Converted import_checkpoint(const fs::path& official, const fs::path& folder, co
   const OfficialSource source(file, models::method_named(config.model.method).trains_backbone,
                               {built.family, config.model.heads, layout});
   bind_official(*built.model, source, config);
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  write_checkpoint(whole.filename().empty() ? whole.parent_path() : whole, info_of(config, built, classes), config,
-                   *built.model, AdamW());
+  write_new_checkpoint(folder, info_of(config, built, classes), config, *built.model);
   Converted result;
   result.from = concat_text("official Rein checkpoint, ", file->file().names().size(), " tensors");
   result.to = concat_text("checkpoint of ", built.description);

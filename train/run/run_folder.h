@@ -2,6 +2,7 @@
 //   config.toml                 the resolved configuration
 //   metrics.jsonl               one line per step and per evaluation; the same bytes for a run that was killed and
 //   resumed timing.jsonl                seconds and memory, of every process that worked on the run
+//   adapter_constants.safetensors  of some methods (train/run/adapter_constants.h)
 //   checkpoints/step-000500/    the newest ones, and the best
 //   best -> checkpoints/step-…  the one with the best mean score
 // One process at a time: the folder is locked while this object lives.

@@ -1,4 +1,4 @@
-#include "tensor/singular.h"
+#include "models/adapters/singular.h"
 
 #include <doctest/doctest.h>
 
@@ -10,6 +10,7 @@
 #include "tensor/random.h"
 
 using namespace rein;
+using namespace rein::models;
 
 namespace {
 

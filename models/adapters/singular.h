@@ -5,7 +5,7 @@
 
 #include "tensor/tensor.h"
 
-namespace rein {
+namespace rein::models {
 
 // W = U diag(s) V^T has these r triplets of its min(rows, cols), the largest of them first.
 struct SingularTriplets {
@@ -24,4 +24,4 @@ struct SingularTriplets {
 // Throws std::invalid_argument when w is no f64 matrix on the CPU or r is not in [1, min(rows, cols)].
 SingularTriplets smallest_singular(const Tensor& w, std::int64_t r);
 
-}  // namespace rein
+}  // namespace rein::models

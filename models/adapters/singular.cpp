@@ -1,4 +1,4 @@
-#include "tensor/singular.h"
+#include "models/adapters/singular.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "tensor/ops/matmul/gemm.h"
 #include "tensor/random.h"
 
-namespace rein {
+namespace rein::models {
 namespace {
 
 using Values = std::vector<double>;
@@ -254,4 +254,4 @@ SingularTriplets smallest_singular(const Tensor& w, std::int64_t r) {
   return {columns(tall ? outer : inner, order), Tensor::from(sorted, Shape{r}), columns(tall ? inner : outer, order)};
 }
 
-}  // namespace rein
+}  // namespace rein::models
