@@ -161,7 +161,7 @@ class LowRankPass final : public AdapterPass {
       strips[matrix.part].push_back(b);
       end = column += b.size(1);
     }
-    const Variable& like = a.front();
+    const Variable like = a.front();  // a copy: `a` grows
     if (width > rank) a.push_back(zeros(width - rank, like.size(1), like));
     std::vector<Variable> b;
     for (int part = 0; part < parts; ++part) {

@@ -14,6 +14,7 @@
 #include "models/cases/tiny_families.h"
 #include "models/merge.h"
 #include "models/zoo/file_source.h"
+#include "tensor/device_info.h"
 
 using namespace rein;
 using namespace rein::models;
@@ -55,17 +56,19 @@ SegmentorOptions options_of(const VitOptions& vit, const Method& method, HeadKin
   return options;
 }
 
-std::map<std::string, Tensor> gradients(const SegmentorOptions& options, DType dtype, bool bf16 = false) {
+std::map<std::string, Tensor> gradients(const SegmentorOptions& options, DType dtype, bool bf16 = false,
+                                        Device device = {}) {
   Segmentor model(options);
   fill_random(model, 1, dtype);
   if (bf16) model.use_bf16();
+  model.move_to(device);
   const Tensor images = random_normal(RandomKey(2), {2, 12, 20, 3}, 0, 1, dtype);
   backward(model.loss(training, images, random_labels({2, 12, 20}, 5, 3)).total);
   std::map<std::string, Tensor> grads;
   model.visit([&](const std::string& path, nn::Param& p) {
     CAPTURE(path);
     if (p.frozen) CHECK_FALSE(p.value.grad());
-    if (p.value.grad()) grads[path] = p.value.grad();
+    if (p.value.grad()) grads[path] = p.value.grad().to(Device{});
   });
   return grads;
 }
@@ -135,19 +138,28 @@ TEST_CASE("every method trains in every family, under both heads, and recompute 
   }
 }
 
-TEST_CASE("with frozen weights in bf16 the gradients stay within a few roundings") {
-  for (const auto& [name, method] : tuned()) {
-    CAPTURE(name);
-    const SegmentorOptions options = options_of(tiny_vit(), method, HeadKind::semantic_fpn);
-    const auto exact = gradients(options, DType::f32), rounded = gradients(options, DType::f32, true);
-    double dot = 0, aa = 0, bb = 0;
-    for (const auto& [path, grad] : exact) {
-      if (!is_adapters(path, name)) continue;
-      const std::vector<double> a = grad.to_doubles(), b = rounded.at(path).to_doubles();
-      for (std::size_t i = 0; i < a.size(); ++i) dot += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+TEST_CASE("with frozen weights in bf16 the gradients stay within a few roundings, on a device with bf16 products too") {
+  const Device cuda{Device::Kind::cuda, 0};
+  for (const auto& [family, vit] : families()) {
+    for (const auto& [name, method] : tuned()) {
+      if (!fits(method, vit)) continue;
+      for (const Device device : {Device{}, cuda}) {
+        if (device.is_cuda() && !built_with_cuda()) continue;
+        CAPTURE(family);
+        CAPTURE(name);
+        CAPTURE(device.text());
+        const SegmentorOptions options = options_of(vit, method, HeadKind::semantic_fpn);
+        const auto exact = gradients(options, DType::f32), rounded = gradients(options, DType::f32, true, device);
+        double dot = 0, aa = 0, bb = 0;
+        for (const auto& [path, grad] : exact) {
+          if (!is_adapters(path, name)) continue;
+          const std::vector<double> a = grad.to_doubles(), b = rounded.at(path).to_doubles();
+          for (std::size_t i = 0; i < a.size(); ++i) dot += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+        }
+        CHECK(dot / std::sqrt(aa * bb) > 0.99);
+        CHECK(dot / std::sqrt(aa * bb) < 1);
+      }
     }
-    CHECK(dot / std::sqrt(aa * bb) > 0.99);
-    CHECK(dot / std::sqrt(aa * bb) < 1);
   }
 }
 
