@@ -65,6 +65,13 @@ std::vector<std::uint8_t> read_beginning(const std::filesystem::path& path, std:
   return opened.first(std::min(opened.bytes, count), path);
 }
 
+std::vector<std::uint8_t> read_end(const std::filesystem::path& path, std::size_t count) {
+  const Opened opened(path);
+  if (opened.bytes > count && ::lseek(opened.file.fd, static_cast<off_t>(opened.bytes - count), SEEK_SET) < 0)
+    fail_runtime("read", path.string(), ": ", reason());
+  return opened.first(std::min(opened.bytes, count), path);
+}
+
 std::vector<std::string> read_lines(const std::filesystem::path& path) {
   const auto bytes = read_file(path, std::size_t{1} << 26);
   std::vector<std::string> lines;

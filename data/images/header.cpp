@@ -241,14 +241,14 @@ PhotoHeader header_of(Bytes bytes) {
 
 PhotoHeader read_photo_header(const std::filesystem::path& file) {
   // Mostly enough. A JPEG may have longer colour profiles before its frame; WebP and TIFF tell more at their end.
-  for (std::size_t bytes = std::size_t{1} << 16;; bytes <<= 4) {
+  for (std::size_t bytes = std::size_t{1} << 12;; bytes <<= 4) {
     const auto beginning = read_beginning(file, bytes);
     if (beginning.empty()) fail_runtime("image", file.string(), ": an empty file");
     const PhotoHeader header = header_of(beginning);
     const bool whole = beginning.size() < bytes;
     const bool at_end = header.kind == PictureKind::webp || header.kind == PictureKind::tiff;
     const bool told = !at_end && (header.kind != PictureKind::jpeg || header.stored.height > 0);
-    if (whole || told || bytes >= std::size_t{1} << 26) return header;
+    if (whole || told || bytes >= std::size_t{1} << 28) return header;
   }
 }
 

@@ -62,8 +62,11 @@ Dataset::Dataset(Description description, const std::filesystem::path& root, con
 Sample Dataset::read(std::int64_t index) const {
   require(index >= 0 && index < size(), "dataset", "sample ", index, " of ", size());
   if (scenes_) return rendered(index);
-  const Pair& pair = pairs_[static_cast<std::size_t>(index)];
-  Sample sample{{}, decoder_.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
+  return read_pair(pairs_[static_cast<std::size_t>(index)], decoder_);
+}
+
+Sample read_pair(const Pair& pair, const LabelDecoder& decoder) {
+  Sample sample{{}, decoder.decode(read_png_raw(pair.label), pair.label.string()), pair.name};
   StoredPhoto photo = read_stored_photo(pair.image);
   const Size label{sample.label.height, sample.label.width}, stored{photo.image.height, photo.image.width};
   const PhotoHeader header{.stored = stored, .orientation = photo.orientation};

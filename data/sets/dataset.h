@@ -34,6 +34,10 @@ struct Pair {
 };
 struct Pairing;  // pairing.h
 
+// The photo as viewers show it, or as it is stored where only that has the label's size (EXIF's orientation).
+// std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
+Sample read_pair(const Pair& pair, const LabelDecoder& decoder);
+
 class Dataset final : public Source {
  public:
   // Lists the pairs of one split, sorted by name. A split of scenes has no files and needs no root. Throws
@@ -51,8 +55,6 @@ class Dataset final : public Source {
 
   std::int64_t size() const override { return scenes_ ? scenes_->count : static_cast<std::int64_t>(pairs_.size()); }
   const ClassSet& classes() const override { return description_.classes; }
-  // The photo as viewers show it, or as it is stored where only that has the label's size (EXIF's orientation). Throws
-  // std::runtime_error with the file's name: broken files, sizes that differ, ids outside the map.
   Sample read(std::int64_t index) const override;
 
  private:

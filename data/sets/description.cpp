@@ -78,14 +78,14 @@ std::uint32_t packed(Rgb c) {
 RawMap read_labels(const Table& labels, const ClassSet& classes) {
   labels.only({"encoding", "map", "ignore", "other"});
   RawMap raw;
-  const std::vector<std::string> encodings{"index", "rgb", "red16"};
+  const std::vector<std::string> encodings{"index", "rgb", "red", "red16"};
   const std::string encoding = labels.needed_text("encoding");
   const auto found = std::find(encodings.begin(), encodings.end(), encoding);
   if (found == encodings.end()) {
     labels.complain(labels.find("encoding"), "unknown encoding \"", encoding, "\"", did_you_mean(encoding, encodings),
                     " (known: ", quoted_list(encodings), ")");
   }
-  raw.encoding = static_cast<Encoding>(found - encodings.begin());
+  raw.encoding = std::min(static_cast<Encoding>(found - encodings.begin()), Encoding::red);  // red16: an old name
   const std::string other = labels.text("other").value_or("error");
   if (other != "error" && other != "ignore") {
     labels.complain(labels.find("other"), "\"labels.other\" must be \"error\" or \"ignore\", got \"", other, "\"");
@@ -115,7 +115,10 @@ RawMap read_labels(const Table& labels, const ClassSet& classes) {
     for (int k = 0; k < classes.count(); ++k) {
       const std::uint32_t id =
           raw.encoding == Encoding::rgb ? packed(classes.palette[std::size_t(k)]) : std::uint32_t(k);
-      raw.ids.emplace(id, static_cast<std::uint8_t>(k));
+      const auto [place, is_new] = raw.ids.emplace(id, static_cast<std::uint8_t>(k));
+      if (!is_new)
+        labels.complain(labels.find("encoding"), "classes \"", classes.names[place->second], "\" and \"",
+                        classes.names[std::size_t(k)], "\" have one colour: the second would never occur");
     }
     if (raw.encoding != Encoding::rgb) raw.ids.emplace(ignore_id, ignore_id);
   }

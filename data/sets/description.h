@@ -17,7 +17,7 @@ namespace rein::data {
 enum class Encoding {
   index,  // one 8- or 16-bit channel, or palette indices: the raw id
   rgb,    // an 8-bit colour image (or a palette's colours): the raw id is the colour 0xRRGGBB
-  red16,  // a 16-bit RGB image, the raw id in red (SYNTHIA)
+  red,    // an RGB image of 8 or 16 bits, the raw id in red, and instances or nothing beside it (CARLA, SYNTHIA)
 };
 
 // Raw id -> train id. Raw ids that are not listed: ignored, or an error when they occur.

@@ -59,22 +59,28 @@ LabelMap LabelDecoder::decode_colours(const RawPng& png, const std::string& file
   return out;
 }
 
-LabelMap LabelDecoder::decode(const RawPng& png, const std::string& file) const {
+void LabelDecoder::check(const RawPng& png, const std::string& file) const {
   const auto refuse = [&](std::string_view wanted) {
     fail_runtime("label", file, ": the set's encoding wants ", wanted, ", got ", png.sixteen_bit ? "16" : "8", "-bit ",
                  png.indexed ? "palette indices" : concat_text(png.channels, " channels"));
   };
   switch (encoding_) {
-    case Encoding::index:
-      if (png.channels != 1) refuse("one channel or palette indices (\"index\"; is this the colour version?)");
+    case Encoding::index:  // alpha says nothing of an id
+      if (png.channels > 2)
+        refuse("one channel or palette indices (\"index\"; is this the colour version, or are ids in \"red\"?)");
       break;
     case Encoding::rgb:
       if ((png.channels < 3 && !png.indexed) || png.sixteen_bit) refuse("8-bit colours (\"rgb\")");
-      return decode_colours(png, file);
-    case Encoding::red16:
-      if (png.channels < 3 || !png.sixteen_bit) refuse("16-bit colours with the id in red (\"red16\")");
+      break;
+    case Encoding::red:
+      if (png.channels < 3) refuse("three channels with the id in red (\"red\")");
       break;
   }
+}
+
+LabelMap LabelDecoder::decode(const RawPng& png, const std::string& file) const {
+  check(png, file);
+  if (encoding_ == Encoding::rgb) return decode_colours(png, file);
   return png.sixteen_bit ? decode_ids(png, png.samples16, file) : decode_ids(png, png.samples8, file);
 }
 

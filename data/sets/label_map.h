@@ -18,6 +18,7 @@ class LabelDecoder {
   // Throws std::runtime_error with `file` when the PNG is not of the map's encoding, or holds an id (with its place)
   // that the map neither lists nor lets pass.
   LabelMap decode(const RawPng& png, const std::string& file) const;
+  void check(const RawPng& png, const std::string& file) const;  // only whether it is of the encoding
 
  private:
   template <class T>

@@ -136,9 +136,13 @@ TEST_CASE("Encodings: colours, 16-bit red, 16-bit gray, palette") {
   const LabelDecoder red(parsed(replaced(replaced(base, "\"index\"", "\"red16\""), "[5]", "[5, 300]")).raw);
   const RawPng wide = decode_png_raw(make_png(2, 1, 16, 2, {{1, 44, 7, 7, 7, 7, 0, 9, 7, 7, 7, 7}}), "x");
   CHECK(red.decode(wide, "x").ids == Bytes{1, 255});
-  CHECK(contains(message_of<std::runtime_error>([&] { red.decode(picture, "f.png"); }),
-                 "f.png: the set's encoding wants 16-bit"));
+  const RawPng carla = decode_png_raw(make_png(2, 1, 8, 2, {{5, 200, 3, 9, 0, 77}}), "x");  // instances beside the id
+  CHECK(LabelDecoder(parsed(replaced(base, "\"index\"", "\"red\"")).raw).decode(carla, "x").ids == Bytes{1, 255});
+  const RawPng gray = decode_png_raw(make_png(1, 1, 8, 0, {{5}}), "x");
+  CHECK(contains(message_of<std::runtime_error>([&] { red.decode(gray, "f.png"); }),
+                 "f.png: the set's encoding wants three channels"));
   const LabelDecoder index(parsed(replaced(base, "[5]", "[5, 300]")).raw);
+  CHECK(index.decode(decode_png_raw(make_png(2, 1, 8, 4, {{5, 255, 0, 255}}), "x"), "x").ids == Bytes{1, 0});  // alpha
   CHECK(index.decode(decode_png_raw(make_png(2, 1, 16, 0, {{1, 44, 0, 1}}), "x"), "x").ids == Bytes{1, 0});
   CHECK(index.decode(decode_png_raw(make_png(2, 1, 4, 3, {{0x51}}, std::vector<Rgb>(6, Rgb{1, 1, 1})), "x"), "x").ids ==
         Bytes{1, 0});
@@ -178,6 +182,9 @@ TEST_CASE("Descriptions that make no sense are refused") {
       contains(complaint(replaced(base, "[files]", "palette = [[1, 2, 3]]\n[files]")), "one colour for each of the 2"));
   CHECK(contains(complaint(replaced(base, "[files]", "palette = [[1, 2, 300], [1, 1, 1]]\n[files]")),
                  "a colour must be"));
+  const std::string alike =
+      replaced(replaced(base, "[files]", "palette = [[1, 2, 3], [1, 2, 3]]\n[files]"), "\"index\"", "\"rgb\"");
+  CHECK(contains(complaint(alike.substr(0, alike.find("ignore = "))), "\"ground\" and \"thing\" have one colour"));
   CHECK(contains(complaint(base + "[evaluation]\nscale = 2\nshortest_edge = 3"), "takes one of"));
   CHECK(contains(complaint(base + "[evaluation]\nscale = 0.0"), "above 0"));
   CHECK(contains(complaint(base + "[scoring]\nfold = { thing = \"ground\" }\naverage = [\"thing\"]"),

@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -118,6 +121,9 @@ TEST_CASE("the mean of sets that are part of it, of all when none is") {
   CHECK(mean_miou({a, b}) == 0.25);
   a.in_mean = false;
   CHECK(mean_miou({a, b}) == 0.5);
+  b.score.miou = std::numeric_limits<double>::quiet_NaN();  // not a labelled pixel
+  CHECK(mean_miou({a, b}) == 0.25);
+  CHECK(std::isnan(mean_miou({b})));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "train/cli/commands.h"
 #include "train/cli/console.h"
 #include "train/run/load.h"
+#include "train/run/look.h"
 #include "train/score/evaluate.h"
 
 namespace rein::train {
@@ -88,6 +89,9 @@ int run(const Arguments& a, const Globals& globals) {
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
   progress.line("checkpoint " + a.checkpoint + ": " + loaded.info.method + ", step " +
                 std::to_string(loaded.info.step));
+  for (const Target& target : targets)
+    for (const std::string& warning : look_at_set(*target.set))
+      progress.line("warning: " + target.name + ", " + warning);
   std::vector<TargetScore> scores;
   for (const Target& target : targets) {
     scores.push_back(evaluate(*loaded.built.model, loaded.built.norm, target, [&](std::int64_t done, std::int64_t all) {

@@ -14,7 +14,8 @@ namespace rein::train {
 namespace {
 
 struct Arguments {
-  std::string checkpoint, input, out, backbone, weights, resize = "native", precision, device = "cpu";
+  std::string checkpoint, input, out, backbone, weights, resize = "native", precision, device = "cpu", ids = "train",
+                                                         ids_of;
   std::int64_t window = -1, stride = -1;
   double opacity = 0.5;
 };
@@ -26,6 +27,8 @@ int run(const Arguments& a, const Globals& globals) {
   options.opacity = a.opacity;
   const Device device = parse_device(a.device);
   const LoadedModel loaded = load_trained(a.checkpoint, a.backbone, a.weights, a.precision, Form::merged);
+  options.ids = id_format(a.ids, a.ids_of.empty() ? loaded.config.data.dataset : a.ids_of, loaded.info.classes.names,
+                          loaded.info.classes.palette);
   loaded.built.model->move_to(device);
   options.sliding = sliding_of(loaded.config.eval, a.window, a.stride);
   ProgressLine progress(globals.quiet ? Verbosity::quiet : Verbosity::normal);
@@ -65,6 +68,16 @@ void add_predict(CommandLine line, const Globals& globals) {
       .option("input", a->input, "a photo, or a folder, searched with all below it for JPEG, PNG, BMP, WebP and TIFF")
       .required();
   command.option("--out", a->out, "folder of the pictures").required();
+  command
+      .option("--ids", a->ids,
+              "what the ids PNG holds: train (0 to classes - 1), label (the label ids of a set's own files, as test "
+              "servers "
+              "want them) or colour (default: train)")
+      .one_of({"train", "label", "colour"});
+  command.option(
+      "--ids-of", a->ids_of,
+      "the set of --ids label: a name in configs/datasets such as cityscapes_label_ids, or a .toml (default: "
+      "the run's own)");
   command.option("--resize", a->resize, "before the model: native, short:320, scale:2, fit:1024x512");
   command.option("--window", a->window, "side of the sliding window in pixels; 0: whole photos (default: the run's)")
       .between(0, 32768);

@@ -19,6 +19,7 @@ void add_pretrain(CommandLine line, const Globals& globals);
 void add_convert(CommandLine line, const Globals& globals);
 void add_export(CommandLine line, const Globals& globals);
 void add_inspect(CommandLine line, const Globals& globals);
+void add_data(CommandLine line, const Globals& globals);
 void add_compare(CommandLine line, const Globals& globals);
 void add_report(CommandLine line, const Globals& globals);
 void add_scenes(CommandLine line, const Globals& globals);

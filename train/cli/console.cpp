@@ -105,6 +105,7 @@ void ConsoleObserver::started(const RunPlan& plan) {
   progress_.line("data     " + plan.data + format(": %lld photos, ", static_cast<long long>(plan.photos)) +
                  (plan.classes > 0 ? std::to_string(plan.classes) + " classes" : "labels are not used"));
   if (!plan.left_out.empty()) progress_.line("left out " + plan.left_out);
+  for (const std::string& warning : plan.warnings) progress_.line("warning: " + warning);
   if (plan.first_step > 0)
     progress_.line("resumed  after step " + std::to_string(plan.first_step) + " of " + std::to_string(plan.iterations));
 }

@@ -35,8 +35,8 @@ int run(int argc, char** argv) {
                       "rein: train Rein and its relatives on frozen vision transformers, and use what was trained",
                       [] { return about_text(); });
   Globals globals;
-  for (const auto add : {add_train, add_eval, add_predict, add_compare, add_report, add_scenes, add_checks, add_graph,
-                         add_inspect, add_convert, add_export, add_pretrain})
+  for (const auto add : {add_train, add_eval, add_predict, add_data, add_compare, add_report, add_scenes, add_checks,
+                         add_graph, add_inspect, add_convert, add_export, add_pretrain})
     add(program.top(), globals);
   for (CommandLine command : program.commands()) {
     command.flag("--quiet", globals.quiet, "only results and errors");

@@ -162,6 +162,7 @@ void check(const Config& config, const std::string& file);
 struct Roots {
   std::filesystem::path data;
   std::filesystem::path weights;
+  bool needs_backbone = true;  // if not, model.backbone stays as written: who looks at data alone needs no weights
 };
 // Makes all paths absolute: data set descriptions relative to the config file, roots below `data`, the backbone below
 // `weights`, or relative to the config file when it begins with ./ or ../. Checks that they exist and are UTF-8, as

@@ -222,7 +222,7 @@ void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
   const fs::path weights = roots.weights.empty() ? from_environment("REIN_WEIGHTS_DIR") : roots.weights;
   constexpr const char* data_hint = " (the data folder is given by --data-root or REIN_DATA_DIR)";
   const bool beside = c.model.backbone.starts_with("./") || c.model.backbone.starts_with("../");
-  if (c.purpose == Purpose::train)
+  if (c.purpose == Purpose::train && roots.needs_backbone)
     c.model.backbone = existing("model.backbone", beside ? folder : weights, c.model.backbone,
                                 " (the weights folder is given by --weights-root or REIN_WEIGHTS_DIR)");
   c.data.dataset = existing("data.dataset", folder, c.data.dataset, "");

@@ -17,6 +17,7 @@ struct RunPlan {
   std::int64_t first_step = 0;         // steps done before (resume)
   std::int64_t iterations = 0;
   std::string left_out;                  // files beside the photos that are not used, one line; mostly empty
+  std::vector<std::string> warnings;     // what is odd about the data, one line each
   std::int64_t photos = 0, classes = 0;  // no classes: labels are not used
   std::int64_t trained = 0, trained_vit = 0, trained_adapter = 0;
 };

@@ -4,6 +4,7 @@
 #include "tensor/text.h"
 #include "train/run/adapter_constants.h"
 #include "train/run/build.h"
+#include "train/run/look.h"
 
 namespace rein::train {
 namespace {
@@ -14,6 +15,10 @@ class SegmentationTask final : public Task {
     set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
     for (const TargetConfig& t : config_.eval.targets)
       targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch, config_.eval.preset));
+    warnings_ = look_at_set(*set_);
+    for (const Target& target : targets_)
+      for (const std::string& warning : look_at_set(*target.set))
+        warnings_.push_back("target " + target.name + ", " + warning);
     built_ = build_model(config_, set_->classes().count(), folder);
   }
 
@@ -44,6 +49,7 @@ class SegmentationTask final : public Task {
     plan.photos = set_->size();
     plan.classes = set_->classes().count();
     plan.left_out = set_->left_out();
+    plan.warnings = warnings_;
     plan.trained = counts.all;
     plan.trained_vit = counts.vit;
     plan.trained_adapter = counts.adapter;
@@ -86,6 +92,7 @@ class SegmentationTask final : public Task {
   const Config& config_;
   std::shared_ptr<const data::Dataset> set_;
   std::vector<Target> targets_;
+  std::vector<std::string> warnings_;  // of the data
   BuiltModel built_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <future>
 
 #include "data/images/halve.h"
@@ -42,10 +43,11 @@ double mean_miou(const std::vector<TargetScore>& scores) {
   int count = 0;
   for (const TargetScore& s : scores) {
     if (!all && !s.in_mean) continue;
+    if (std::isnan(s.score.miou)) continue;
     sum += s.score.miou;
     ++count;
   }
-  return sum / count;
+  return sum / count;  // 0 / 0: nothing could be scored
 }
 
 Sliding sliding_of(const EvalConfig& eval, std::int64_t window, std::int64_t stride) {

@@ -50,7 +50,8 @@ struct TargetScore {
 };
 // "labels of cityscapes, fit:1024x512, windows 512/341": what else decides the numbers.
 std::string protocol_text(const TargetScore& score);
-// The mean of the mIoU of the sets that are part of it (of all when none is); NaN when one of them is.
+// The mean of the mIoU of the sets that are part of it (of all when none is). A set without a labelled pixel has none
+// and counts for nothing; NaN when no set is left.
 double mean_miou(const std::vector<TargetScore>& scores);
 
 // The run's windows with another window or stride in pixels; -1: the run's, and two thirds of another window.

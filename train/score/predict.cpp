@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "data/images/colour.h"
 #include "data/images/header.h"
 #include "data/images/image_io.h"
+#include "data/sets/description.h"
 #include "data/sets/listing.h"
 #include "tensor/error.h"
 
@@ -81,7 +83,39 @@ data::Image overlay(const data::Image& photo, const data::LabelMap& ids, const s
   return mixed;
 }
 
+IdFormat id_format(const std::string& kind, const std::string& description, const std::vector<std::string>& names,
+                   const std::vector<data::Rgb>& palette) {
+  IdFormat format;
+  if (kind == "colour") format.colours = palette;
+  if (kind != "label") return format;
+  const data::Description set = data::read_description(data::find_description(description));
+  const bool colours = set.raw.encoding == data::Encoding::rgb;
+  for (const std::string& name : names) {
+    const auto id = set.classes.find(name);
+    // Ascending by raw id: the first is the smallest.
+    const auto raw = std::ranges::find_if(set.raw.ids, [&](const auto& entry) { return id && entry.second == *id; });
+    if (raw == set.raw.ids.end())
+      fail_runtime("predict", set.file.string(), " has no label id for the class \"", name, "\"");
+    const std::uint32_t value = raw->first;
+    if (colours)
+      format.colours.push_back({std::uint8_t(value >> 16), std::uint8_t(value >> 8), std::uint8_t(value)});
+    else if (value <= 255)
+      format.values.push_back(static_cast<std::uint8_t>(value));
+    else
+      fail_runtime("predict", set.file.string(), ": the label id ", value, " of \"", name,
+                   "\" does not fit into 8 bits");
+  }
+  return format;
+}
+
 namespace {
+
+void write_ids(const std::string& file, data::LabelMap ids, const IdFormat& format) {
+  if (!format.colours.empty()) return data::write_rgb_png(file, data::colourise(ids, format.colours));
+  if (!format.values.empty())
+    for (std::uint8_t& id : ids.ids) id = format.values.at(id);
+  data::write_gray_png(file, ids);
+}
 
 void write_pictures(const LoadedModel& loaded, const data::Image& image, const fs::path& base,
                     const PredictOptions& options) {
@@ -90,7 +124,7 @@ void write_pictures(const LoadedModel& loaded, const data::Image& image, const f
   std::error_code error;
   fs::create_directories(base.parent_path(), error);
   if (error) fail_runtime("predict", "cannot create ", base.parent_path().string(), ": ", error.message());
-  data::write_gray_png(base.string() + "_ids.png", ids);
+  write_ids(base.string() + "_ids.png", ids, options.ids);
   data::write_palette_png(base.string() + "_colors.png", ids, loaded.info.classes.palette);
   data::write_rgb_png(base.string() + "_overlay.png",
                       overlay(image, ids, loaded.info.classes.palette, options.opacity));
