@@ -157,7 +157,18 @@ if command -v flock >/dev/null; then
   fi
 fi
 
+# Streets are rendered once, for all three, and before any step is timed.
+export REIN_SCENES_DIR=${REIN_SCENES_DIR-$(cd "$out" && pwd)/streets}
+render() {
+  local flags=()
+  $quiet && flags=(--quiet)
+  say ""
+  say "      rendering streets, once for all"
+  "$program" scenes --for "$config" "${settings[@]}" "${flags[@]}" >/dev/null
+}
+
 training_start=$SECONDS number=3
+if [ -n "$REIN_SCENES_DIR" ]; then render; fi
 for method in "${methods[@]}"; do
   case $method in
     freeze) step $number "freeze: train the head alone" ;;

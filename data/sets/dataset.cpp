@@ -46,13 +46,17 @@ class Concatenation final : public Source {
 
 }  // namespace
 
-Dataset::Dataset(Description description, const std::filesystem::path& root, const std::string& split)
+Dataset::Dataset(Description description, const std::filesystem::path& root, const std::string& split,
+                 const std::filesystem::path& kept_scenes)
     : description_(std::move(description)),
       root_(root),
       split_(split),
       decoder_(description_.raw),
       scenes_(find_split(description_, split).scenes) {
-  if (scenes_) return;
+  if (scenes_) {
+    if (!kept_scenes.empty()) kept_scenes_.emplace(*scenes_, kept_scenes);
+    return;
+  }
   Pairing found = look_for_pairs(description_, split, root);
   require_whole(found, description_, split, root);
   pairs_ = std::move(found.pairs);
@@ -79,7 +83,7 @@ Sample read_pair(const Pair& pair, const LabelDecoder& decoder) {
 }
 
 Sample Dataset::rendered(std::int64_t index) const {
-  scenes::Scene scene = scenes::render(*scenes_, index);
+  scenes::Scene scene = kept_scenes_ ? kept_scenes_->render(index) : scenes::render(*scenes_, index);
   std::string name = scenes::name_of(scenes::style_of(*scenes_, index), index);
   RawPng raw;
   raw.height = scene.labels.height;
@@ -89,9 +93,9 @@ Sample Dataset::rendered(std::int64_t index) const {
 }
 
 std::shared_ptr<const Dataset> open_dataset(const std::string& name_or_file, const std::filesystem::path& root,
-                                            const std::string& split,
+                                            const std::string& split, const std::filesystem::path& kept_scenes,
                                             const std::vector<std::filesystem::path>& folders) {
-  return std::make_shared<Dataset>(read_description(find_description(name_or_file, folders)), root, split);
+  return std::make_shared<Dataset>(read_description(find_description(name_or_file, folders)), root, split, kept_scenes);
 }
 
 std::shared_ptr<const Source> concatenate(std::vector<std::shared_ptr<const Source>> sources) {

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/images/image.h"
+#include "data/scenes/kept_scenes.h"
 #include "data/sets/description.h"
 #include "data/sets/label_map.h"
 
@@ -43,7 +45,9 @@ class Dataset final : public Source {
   // Lists the pairs of one split, sorted by name. A split of scenes has no files and needs no root. Throws
   // std::runtime_error: no such folder or list file, no pairs at all, photos without label or labels without photo
   // (some are named), a name listed twice; unknown split. (look_for_pairs tells all of it without throwing.)
-  Dataset(Description description, const std::filesystem::path& root, const std::string& split);
+  // kept_scenes: folder where rendered scenes are kept (data/scenes/kept_scenes.h); empty: rendered at every reading.
+  Dataset(Description description, const std::filesystem::path& root, const std::string& split,
+          const std::filesystem::path& kept_scenes = {});
 
   const Description& description() const { return description_; }
   const std::filesystem::path& root() const { return root_; }
@@ -65,13 +69,14 @@ class Dataset final : public Source {
   std::string split_;
   LabelDecoder decoder_;
   std::optional<scenes::Split> scenes_;
+  std::optional<scenes::KeptScenes> kept_scenes_;
   std::vector<Pair> pairs_;
   std::string left_out_;
 };
 
 // `name_or_file` as in find_description.
 std::shared_ptr<const Dataset> open_dataset(const std::string& name_or_file, const std::filesystem::path& root,
-                                            const std::string& split,
+                                            const std::string& split, const std::filesystem::path& kept_scenes = {},
                                             const std::vector<std::filesystem::path>& folders = {"configs/datasets"});
 
 // One after the other; the classes must be equal (std::invalid_argument).

@@ -1,11 +1,13 @@
 // Procedural scenes: the same bits everywhere, exact labels, every class, styles that differ, a folder that reads back.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
 
 #include "data/scenes/folder.h"
+#include "data/scenes/kept_scenes.h"
 #include "data/scenes/render/develop.h"
 #include "data/scenes/render/raster.h"
 #include "data/sets/dataset.h"
@@ -171,6 +173,45 @@ TEST_CASE("a folder of scenes is a data set, goes on where it was, and refuses t
   folder.write("note.txt", "mine");
   CHECK_THROWS_WITH_AS(write_folder(folder.path(), fog, options), doctest::Contains("is not empty"),
                        std::runtime_error);
+}
+
+TEST_CASE("kept scenes are those that would be rendered, each rendered once, and made anew where a file is broken") {
+  const test::TempFolder folder;
+  const auto place = folder / "kept";
+  const Split split{{&find_style("fog"), &find_style("game")}, 5, 11, small};
+  const auto files = [&] {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(place))
+      if (entry.is_regular_file()) found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+  };
+  const auto same = [&](std::int64_t i) {
+    const Scene kept = KeptScenes(split, place).render(i), fresh = render(split, i);
+    CHECK(kept.image.pixels == fresh.image.pixels);
+    CHECK(kept.labels.ids == fresh.labels.ids);
+    CHECK(kept.labels.height == fresh.labels.height);
+    CHECK(kept.labels.width == fresh.labels.width);
+  };
+  same(2);
+  CHECK(files().size() == 2);
+  const auto written = std::filesystem::last_write_time(files()[0]);
+  same(2);  // read
+  CHECK(std::filesystem::last_write_time(files()[0]) == written);
+  same(3);  // another style
+  CHECK(files().size() == 4);
+  for (const auto& file : files()) {
+    std::filesystem::resize_file(file, 20);
+    same(2);
+    same(3);
+  }
+  Split other = split;
+  other.size = {32, 64};
+  CHECK(KeptScenes(other, place).render(2).image.height == 32);  // has a folder of its own
+  same(2);
+  CHECK(files().size() == 6);
+  folder.write("file", "");
+  CHECK_THROWS_WITH_AS(KeptScenes(split, folder / "file").render(0), doctest::Contains("file"), std::runtime_error);
 }
 
 TEST_CASE("a description may have scenes instead of files") {

@@ -46,7 +46,8 @@ int run(int argc, char** argv) {
   }
   program.top().footer(
       "rein COMMAND --help tells more. REIN_ISA=avx512|avx2|plain forces an instruction set, REIN_THREADS the\n"
-      "number of threads, REIN_KERNEL=op:variant the variant of a kernel.");
+      "number of threads, REIN_KERNEL=op:variant the variant of a kernel; REIN_SCENES_DIR keeps rendered streets in a\n"
+      "folder, so that several runs render each one once.");
   std::string problem;
   if (!program.parse(argc, argv, problem))
     return problem.empty() ? 0 : complain(problem, program.help(), exit_bad_input);

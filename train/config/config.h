@@ -169,6 +169,10 @@ struct Roots {
 // TOML is: std::runtime_error naming path and key.
 void resolve_paths(Config& config, const std::filesystem::path& file, const Roots& roots);
 
+// Where rendered scenes are kept between runs (data/scenes/kept_scenes.h): environment REIN_SCENES_DIR; empty: nowhere.
+// It changes no number, so it is no key of a configuration.
+std::filesystem::path kept_scenes_folder();
+
 // Everything, defaults included, as TOML that parse_config reads back to the same values.
 std::string config_text(const Config& config);
 

@@ -216,6 +216,10 @@ void check(const Config& c, const std::string& file) {
   for (const TargetConfig& t : c.eval.targets) windows("eval.target." + t.name, t.window, t.stride, t.take_every);
 }
 
+fs::path kept_scenes_folder() {
+  return from_environment("REIN_SCENES_DIR");
+}
+
 void resolve_paths(Config& c, const fs::path& file, const Roots& roots) {
   const fs::path folder = fs::absolute(file).parent_path();
   const fs::path data = roots.data.empty() ? from_environment("REIN_DATA_DIR") : roots.data;

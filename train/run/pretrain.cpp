@@ -39,7 +39,7 @@ models::MaskedAutoencoderOptions options_of(const Config& config) {
 class PretrainTask final : public Task {
  public:
   explicit PretrainTask(const Config& config) : config_(config), model_(options_of(config)) {
-    set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
+    set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split, kept_scenes_folder());
     photos_ = data::unlabelled(
         set_, {.photos = config_.pretrain.photos, .cache_bytes = config_.pretrain.cache_mib << 20, .views = views()});
     model_.name_tree();

@@ -12,7 +12,7 @@ namespace {
 class SegmentationTask final : public Task {
  public:
   SegmentationTask(const Config& config, const std::filesystem::path& folder) : config_(config) {
-    set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split);
+    set_ = data::open_dataset(config_.data.dataset, config_.data.root, config_.data.split, kept_scenes_folder());
     for (const TargetConfig& t : config_.eval.targets)
       targets_.push_back(open_target(t, set_->classes().names, config_.eval.batch, config_.eval.preset));
     warnings_ = look_at_set(*set_);

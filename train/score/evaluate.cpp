@@ -17,7 +17,7 @@ Target open_target(const TargetConfig& config, const std::vector<std::string>& m
                    const std::string& preset) {
   Target target;
   target.name = config.name;
-  target.set = data::open_dataset(config.dataset, config.root, config.split);
+  target.set = data::open_dataset(config.dataset, config.root, config.split, kept_scenes_folder());
   const data::Description& description = target.set->description();
   const Preset* published = find_preset(preset);
   require(preset.empty() || published != nullptr, "eval", "unknown preset \"", preset, "\"",
