@@ -154,7 +154,7 @@ class RecordedDropout final : public models::AdaptFormer {
   Variable dropped(int block, const Variable& h, const nn::ForwardContext&) const override {
     if (options().dropout <= 0) return h;
     const Tensor keep = ops::cast(file_.tensor(concat_text("in.dropout_keep.", block)), h.dtype());
-    return mul(h, constant(ops::scale(keep, 1 / (1 - options().dropout))));
+    return mul(h, constant(ops::scale(keep, 1 / (1 - options().dropout)).to(h.value().device())));
   }
   const GoldenFile& file_;
 };
