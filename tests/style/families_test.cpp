@@ -77,8 +77,8 @@ TEST_CASE("an op that is missing from its README is noticed, and one that is not
   no_kernel.names.erase("layer_norm_cuda.cu");
   CHECK(faults(norm, no_kernel) == std::vector<std::string>{"does not name the kernels layer_norm_cuda.cu"});
   Readme more = whole;
-  more.ops.insert("rms_norm");
-  more.names.insert("rms_norm_cpu.cpp");
+  more.ops.insert("no_such_op");
+  more.names.insert("no_such_op_cpu.cpp");
   CHECK(faults(norm, more).size() == 2);
 }
 
