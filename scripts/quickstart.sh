@@ -138,7 +138,7 @@ if [ -z "$program" ]; then
   else
     scripts/install_packages.sh
   fi
-  step 2 "build: the program alone, on a machine with 2 cores about 7 minutes"
+  step 2 "build: the program alone, on a machine with 2 cores about 6 minutes"
   build
   program=$PWD/build/release/rein
 else

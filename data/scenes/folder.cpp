@@ -60,6 +60,11 @@ std::string description_text(std::span<const std::string> styles) {
   return text + "\n[labels]\nencoding = \"index\"            # raw ids are train ids; 255 is ignored\n";
 }
 
+void write_scene(const fs::path& photo, const fs::path& labels, const Scene& scene) {
+  write_rgb_png(photo, scene.image);
+  write_palette_png(labels, scene.labels, label_palette());
+}
+
 std::int64_t write_folder(const fs::path& out, std::span<const Style* const> styles, const FolderOptions& options,
                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
   require(options.count >= 1 && options.count <= max_count, "scenes", "the count must be within 1 and ", max_count,
@@ -67,7 +72,6 @@ std::int64_t write_folder(const fs::path& out, std::span<const Style* const> sty
   require(!styles.empty(), "scenes", "needs at least one style");
   check_size(options.size);
   claim(out, options);
-  const std::vector<Rgb> palette = label_palette();
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(out))
     if (entry.path().filename() == "images")
@@ -86,9 +90,7 @@ std::int64_t write_folder(const fs::path& out, std::span<const Style* const> sty
     const fs::path image = out / "images" / name, label = out / "labels" / name;
     const bool there = fs::exists(image) && fs::exists(label);
     if (!there) {
-      const Scene scene = render(style, options.seed, index, options.size);
-      write_rgb_png(image, scene.image);
-      write_palette_png(label, scene.labels, palette);
+      write_scene(image, label, render(style, options.seed, index, options.size));
     }
     const std::lock_guard lock(counting);
     made += there ? 0 : 1;

@@ -22,6 +22,9 @@ struct FolderOptions {
 // The description of such a folder; also serves those who build the text of one by hand.
 std::string description_text(std::span<const std::string> styles);
 
+// The two files of a scene: a photo, and labels as palette indices. Each appears whole or not at all, the labels last.
+void write_scene(const std::filesystem::path& photo, const std::filesystem::path& labels, const Scene& scene);
+
 // Renders what is not there yet, on all threads; returns how many scenes that were. Each file appears whole or not at
 // all, so a killed call goes on where it was. `progress` (done, all) is called by one thread at a time.
 // std::invalid_argument for bad options, std::runtime_error for a folder made with other ones and for what the disk

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "data/images/image_io.h"
-#include "data/sets/classes.h"
+#include "data/scenes/folder.h"
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
 
@@ -14,12 +14,6 @@ namespace {
 std::string fingerprint(const Style& style) {
   const Scene scene = render(style, 0, 0, {64, 128});
   return sha256(std::as_bytes(std::span(scene.image.pixels))).substr(0, 8);
-}
-
-std::vector<Rgb> palette() {
-  std::vector<Rgb> colours = cityscapes_classes().palette;
-  colours.resize(256, Rgb{0, 0, 0});
-  return colours;
 }
 
 }  // namespace
@@ -55,8 +49,7 @@ Scene KeptScenes::render(std::int64_t index) const {
   Scene scene = scenes::render(split_, index);
   std::filesystem::create_directories(folder, error);
   if (error) fail_runtime("scenes", "cannot create ", folder.string(), ": ", error.message());
-  write_rgb_png(photo, scene.image);
-  write_palette_png(ids, scene.labels, palette());
+  write_scene(photo, ids, scene);
   return scene;
 }
 

@@ -11,15 +11,6 @@
 namespace rein::data {
 namespace {
 
-const Split& find_split(const Description& description, const std::string& split) {
-  const auto found = description.splits.find(split);
-  if (found != description.splits.end()) return found->second;
-  std::vector<std::string> known;
-  for (const auto& [name, unused] : description.splits) known.push_back(name);
-  fail_runtime("dataset", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " (it has ",
-               quoted_list(known), ")");
-}
-
 class Concatenation final : public Source {
  public:
   explicit Concatenation(std::vector<std::shared_ptr<const Source>> sources) : sources_(std::move(sources)) {

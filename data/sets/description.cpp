@@ -292,6 +292,15 @@ Description read_description(const std::filesystem::path& file) {
   return parse_description({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
 }
 
+const Split& find_split(const Description& description, const std::string& split) {
+  const auto found = description.splits.find(split);
+  if (found != description.splits.end()) return found->second;
+  std::vector<std::string> known;
+  for (const auto& [name, unused] : description.splits) known.push_back(name);
+  fail_runtime("dataset", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " (it has ",
+               quoted_list(known), ")");
+}
+
 std::filesystem::path find_description(const std::string& name_or_file,
                                        const std::vector<std::filesystem::path>& folders) {
   if (name_or_file.ends_with(".toml")) return name_or_file;

@@ -71,6 +71,9 @@ struct Description {
 Description read_description(const std::filesystem::path& file);
 Description parse_description(std::string_view text, const std::filesystem::path& file);
 
+// Throws std::runtime_error with the names that exist, the nearest first.
+const Split& find_split(const Description& description, const std::string& split);
+
 // `name_or_file` is a path ending in .toml, or the name of a NAME.toml in one of `folders`. Throws std::runtime_error
 // with the names that exist, the nearest first.
 std::filesystem::path find_description(const std::string& name_or_file,

@@ -7,6 +7,7 @@
 
 #include "data/images/file.h"
 #include "tensor/io/atomic_file.h"
+#include "tensor/io/sha256.h"
 
 namespace rein::data {
 namespace {
@@ -97,13 +98,9 @@ std::filesystem::path default_survey_cache(const std::filesystem::path& root, co
     folder = std::filesystem::path(home) / ".cache";
   else
     return {};
-  std::uint64_t number = 1469598103934665603u;  // FNV-1a
   std::error_code ignored;
-  for (const char c : std::filesystem::absolute(root, ignored).lexically_normal().string() + "\n" + split)
-    number = (number ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  std::ostringstream name;
-  name << set.name << '-' << split << '-' << std::hex << number << ".txt";
-  std::string safe = name.str();
+  const std::string place = std::filesystem::absolute(root, ignored).lexically_normal().string();
+  std::string safe = set.name + "-" + split + "-" + sha256(place + "\n" + split).substr(0, 16) + ".txt";
   for (char& c : safe)
     if (c == '/') c = '_';
   return folder / "rein" / safe;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/harness/complaint.h"
 #include "tests/train/tiny_run.h"
 #include "train/error.h"
 #include "train/run/build.h"
@@ -16,7 +17,9 @@
 using namespace rein;
 using namespace rein::train;
 namespace fs = std::filesystem;
+using test::complaint;
 using test::contents_of;
+using test::has;
 
 namespace {
 
@@ -37,21 +40,6 @@ fs::path trained(const testing::TinyRun& run, const std::string& name, const std
   Observer silent;
   train::train({config_of(run, overrides), run / name, false}, silent);
   return run / name;
-}
-
-template <class F>
-std::string complaint(F&& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-bool has(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
 }
 void change_byte(const fs::path& file) {
   std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);

@@ -3,25 +3,17 @@
 
 #include <string>
 
+#include "tests/harness/complaint.h"
 #include "tests/train/tiny_run.h"
 #include "train/config/config.h"
 
 using namespace rein::train;
+using rein::test::has;
 
 namespace {
 
 std::string complaint(const std::string& text, const std::vector<std::string>& overrides = {}) {
-  try {
-    parse_config(text, "run.toml", overrides);
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-bool has(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
+  return rein::test::complaint([&] { parse_config(text, "run.toml", overrides); });
 }
 std::string with(const std::string& line) {  // a line more in [train]
   std::string text = rein::testing::TinyRun::config();

@@ -10,13 +10,16 @@
 #include "models/segmentor.h"
 #include "tensor/error.h"
 #include "tensor/io/sha256.h"
+#include "tests/harness/complaint.h"
 #include "tests/train/tiny_run.h"
 #include "train/export/export.h"
 
 using namespace rein;
 using namespace rein::train;
 namespace fs = std::filesystem;
+using test::complaint;
 using test::contents_of;
+using test::has;
 
 namespace {
 
@@ -51,22 +54,6 @@ Tensor scores_of(const LoadedModel& m) {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
-
-template <class F>
-std::string complaint(F&& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
 }
 
 // The file with one tensor or key changed.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "models/zoo/zoo.h"
+#include "tests/harness/complaint.h"
 #include "tests/train/tiny_run.h"
 #include "train/convert/convert.h"
 #include "train/error.h"
@@ -16,7 +17,9 @@
 using namespace rein;
 using namespace rein::train;
 namespace fs = std::filesystem;
+using test::complaint;
 using test::contents_of;
+using test::has;
 
 namespace {
 
@@ -56,22 +59,6 @@ double distance(const Tensor& a, const Tensor& b) {
     apart = std::max(apart, std::abs(x[i] - y[i]));
   }
   return apart / most;
-}
-
-template <class F>
-std::string complaint(F&& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "models/slide.h"
 #include "tensor/memory.h"
 #include "tests/golden/manifest_files.h"
+#include "tests/harness/complaint.h"
 #include "tests/train/tiny_run.h"
 #include "train/config/config.h"
 #include "train/run/build.h"
@@ -19,6 +20,7 @@
 using namespace rein;
 using namespace rein::train;
 namespace fs = std::filesystem;
+using test::has;
 
 namespace {
 
@@ -67,17 +69,7 @@ const std::vector<Recipe>& recipes() {
 }
 
 std::string complaint(const std::vector<std::string>& overrides) {
-  try {
-    parse_config(testing::TinyRun::config(), "run.toml", overrides);
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-bool has(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
+  return test::complaint([&] { parse_config(testing::TinyRun::config(), "run.toml", overrides); });
 }
 
 data::Size size_after(const std::string& resize, data::Size photo) {

@@ -34,14 +34,9 @@ struct Place {
 
 void add_splits(const std::string& set, const fs::path& root, const std::string& split, std::vector<Place>& out) {
   const data::Description description = data::read_description(data::find_description(set));
-  std::vector<std::string> known;
-  for (const auto& [name, one] : description.splits) {
-    known.push_back(name);
+  if (!split.empty()) data::find_split(description, split);  // or says which there are
+  for (const auto& [name, one] : description.splits)
     if (!one.scenes && (split.empty() || split == name)) out.push_back({description, root, name});
-  }
-  if (!split.empty() && std::ranges::find(known, split) == known.end())
-    fail_runtime("data", description.name, " has no split \"", split, "\"", did_you_mean(split, known), " (it has ",
-                 quoted_list(known), ")");
 }
 
 // The description that lies in a folder, as rein scenes leaves one; empty: none or several.

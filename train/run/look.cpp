@@ -20,17 +20,19 @@ std::vector<std::string> look_at_set(const data::Dataset& set) {
   const data::Summary summary = data::summary_of(survey, set.pairs(), description, nullptr);
   const std::string where = description.name + ", split " + set.split() + ": ";
   std::vector<std::string> errors, warnings;
+  bool ids = false;
   for (const data::Finding& finding : summary.findings) {
     // A photo that cannot be read is met when its turn comes: what was trained until then is kept.
-    if (finding.weight == data::Finding::Weight::error && finding.kind != "broken_photo")
+    if (finding.weight == data::Finding::Weight::error && finding.kind != "broken_photo") {
       errors.push_back(finding.text);
-    else if (finding.weight != data::Finding::Weight::note)
+      ids = ids || finding.kind == "unknown_id";
+    } else if (finding.weight != data::Finding::Weight::note) {
       warnings.push_back(where + finding.text);
+    }
   }
   if (errors.empty()) return warnings;
   std::string text = "[data] " + where + errors.front();
   for (std::size_t i = 1; i < errors.size(); ++i) text += "\n  " + errors[i];
-  const bool ids = text.find("is not in the set's label map") != text.npos;
   throw HintedError(
       text, ids ? "in the set's description, give the id a class under [labels.map], name it in labels.ignore, or "
                   "set labels.other = \"ignore\"; rein data SET=FOLDER counts all ids"
